@@ -1,0 +1,167 @@
+"""Normalisation layers that can report, merge and be given their statistics."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Count, mean and sum of squared deviations of a layer's input, in float64.
+
+    Parameters
+    ----------
+    count
+        Values that each entry of `mean` was taken over.
+    mean, squared_deviations
+        Shape (C,), or (1,) for a layer that has one mean for all channels.
+    """
+
+    count: float
+    mean: Tensor
+    squared_deviations: Tensor
+
+    def variance(self, *, unbiased: bool) -> Tensor:
+        """Return the variance, shape as `mean`; unbiased divides by ``count - 1``."""
+        return self.squared_deviations / max(self.count - (1.0 if unbiased else 0.0), 1.0)
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Return the moments of both samples taken together.
+
+        The between-sample variance is included (Chan, Golub, LeVeque 1979, eq. 2.1).
+        """
+        count = self.count + other.count
+        delta = other.mean - self.mean
+        return Moments(
+            count,
+            self.mean + delta * (other.count / count),
+            self.squared_deviations
+            + other.squared_deviations
+            + delta.square() * (self.count * other.count / count),
+        )
+
+
+def merge_all(parts: Iterable[Moments]) -> Moments:
+    """Merge one or more moments, in order."""
+    iterator = iter(parts)
+    total = next(iterator)
+    for part in iterator:
+        total = total.merge(part)
+    return total
+
+
+class MeasurableNorm(nn.Module):
+    """A normalisation over an image's pixels whose statistics can be measured and frozen.
+
+    Live, every image of a batch is normalised by its own statistics. Frozen, all are
+    normalised by given ones: the layer is then affine per channel, so it acts on each pixel
+    alone and folds into the convolution before it.
+
+    Parameters
+    ----------
+    channels
+        Feature maps.
+    eps
+        Guards the division for flat inputs.
+    """
+
+    frozen: Moments | None
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.channels = channels
+        self.eps = eps
+        self.frozen = None
+
+    def measure(self, x: Tensor) -> Moments:
+        """Return the moments of the whole batch pooled, from x (B, C, H, W)."""
+        raise NotImplementedError
+
+    def affine(self, moments: Moments) -> tuple[Tensor, Tensor]:
+        """Return scale and shift, both float64 (C,), that normalise by the given moments."""
+        raise NotImplementedError
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Normalise each image of x (B, C, H, W) by its own statistics."""
+        raise NotImplementedError
+
+    def freeze(self, moments: Moments) -> None:
+        """Normalise by these moments from now on."""
+        self.frozen = moments
+
+    def thaw(self) -> None:
+        """Normalise every image by its own statistics again."""
+        self.frozen = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (B, C, H, W); the result has x's shape and dtype."""
+        if self.frozen is None:
+            return self.normalise(x)
+        scale, shift = (v.to(x).view(1, -1, 1, 1) for v in self.affine(self.frozen))
+        return x * scale + shift
+
+
+def _moments_per_channel(x: Tensor) -> Moments:
+    """Pool x (B, C, H, W) per channel: within-image deviations first, then merged in float64."""
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)  # (B, C)
+    variance, mean = variance.double(), mean.double()
+    pixels = float(x.shape[2] * x.shape[3])
+    pooled = mean.mean(0)
+    deviations = pixels * (variance + (mean - pooled).square()).sum(0)
+    return Moments(pixels * x.shape[0], pooled, deviations)
+
+
+class InstanceNorm(MeasurableNorm):
+    """Per channel, zero mean and unit (biased) variance; no learned parameters.
+
+    Source: Ulyanov et al. 2016, eq. 2; UNIT uses it in encoders and residual blocks.
+    """
+
+    def measure(self, x: Tensor) -> Moments:
+        """Return the moments per channel."""
+        return _moments_per_channel(x)
+
+    def affine(self, moments: Moments) -> tuple[Tensor, Tensor]:
+        """Return ``1 / sqrt(variance + eps)`` and the shift that removes the mean."""
+        scale = (moments.variance(unbiased=False) + self.eps).rsqrt()
+        return scale, -moments.mean * scale
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Normalise in float32 whatever the precision of x."""
+        return nn.functional.instance_norm(x.float(), eps=self.eps).to(x.dtype)
+
+
+class LayerNorm(MeasurableNorm):
+    """One mean and one (unbiased) deviation for all channels, then a learned affine map.
+
+    ``gamma * (x - mean) / (std + eps) + beta``: eps is added to the deviation, not to the
+    variance, and gamma starts uniform in [0, 1], as in UNIT's upsampling layers.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__(channels, eps)
+        self.gamma = nn.Parameter(torch.rand(channels))
+        self.beta = nn.Parameter(torch.zeros(channels))
+
+    def measure(self, x: Tensor) -> Moments:
+        """Return the moments over all channels together, shape (1,)."""
+        per_channel = _moments_per_channel(x)
+        mean = per_channel.mean.mean(0, keepdim=True)
+        between = (per_channel.mean - mean).square() * per_channel.count
+        deviations = (per_channel.squared_deviations + between).sum(0, keepdim=True)
+        return Moments(per_channel.count * self.channels, mean, deviations)
+
+    def affine(self, moments: Moments) -> tuple[Tensor, Tensor]:
+        """Return the scale and shift per channel, the learned ones included."""
+        deviation = moments.variance(unbiased=True).sqrt()
+        scale = self.gamma.double() / (deviation + self.eps)
+        return scale, self.beta.double() - moments.mean * scale
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Normalise in float32 whatever the precision of x."""
+        values = x.float()
+        deviation, mean = torch.std_mean(values, dim=(1, 2, 3), keepdim=True)
+        gamma, beta = self.gamma.view(1, -1, 1, 1), self.beta.view(1, -1, 1, 1)
+        return (gamma * (values - mean) / (deviation + self.eps) + beta).to(x.dtype)

@@ -1,0 +1,1 @@
+"""The bundled trainer of napari-unit: needs neither napari nor Qt."""
