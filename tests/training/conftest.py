@@ -1,0 +1,84 @@
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from napari_unit_training.config import Augmentation, Cadence, DomainSettings, TrainSettings
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from threads, and two suites at once lose much."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def settings() -> TrainSettings:
+    """A run of five steps on networks of a few kilobytes."""
+    return TrainSettings(
+        domain_a=DomainSettings(name="left"),
+        domain_b=DomainSettings(name="right"),
+        width=2,
+        n_residual=2,
+        n_shared=1,
+        discriminator_width=2,
+        n_scales=2,
+        crop_px=32,
+        batch_size=2,
+        images_total=9,
+        decay_fraction=0.5,
+        ema_half_life_images=4,
+        ema_ramp=0.5,
+        augmentation=Augmentation(),
+        precision="float32",
+        device="cpu",
+        seed=3,
+        cadence=Cadence(log=2, preview=100, checkpoint=4),
+    )
+
+
+@pytest.fixture
+def write_images(tmp_path: Path) -> Callable[..., Path]:
+    """Write random 16-bit TIFFs into a new folder and return it."""
+
+    def write(name: str, sizes: list[tuple[int, int]], seed: int = 0) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        random = np.random.default_rng(seed)
+        for index, size in enumerate(sizes):
+            pixels = random.integers(100, 60000, size, dtype=np.uint16)
+            tifffile.imwrite(folder / f"{index}.tif", pixels)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def folders(write_images: Callable[..., Path]) -> tuple[Path, Path]:
+    return (
+        write_images("a", [(40, 48), (32, 32), (50, 33)], 1),
+        write_images("b", [(36, 36), (64, 40)], 2),
+    )
+
+
+@pytest.fixture
+def read_events() -> Callable[[Path], list[dict[str, Any]]]:
+    def read(out: Path) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+
+    return read
+
+
+@pytest.fixture
+def quiet(settings: TrainSettings) -> TrainSettings:
+    """The same run with nothing due before its end."""
+    return replace(settings, cadence=Cadence(log=1000, preview=1000, checkpoint=1000))

@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from napari_unit_training.discriminators import MultiScaleDiscriminator, PatchDiscriminator
+
+
+def test_one_scale_of_the_papers_width_has_the_published_number_of_weights():
+    networks = PatchDiscriminator(3, 64, spectral_norm=False)
+    assert sum(p.numel() for p in networks.parameters()) == 2_757_057
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+def test_each_scale_halves_the_logits(spectral):
+    networks = MultiScaleDiscriminator(2, 2, 3, spectral_norm=spectral)
+    logits = networks(torch.randn(2, 2, 128, 64))
+    assert [tuple(x.shape) for x in logits] == [(2, 1, 8, 4), (2, 1, 4, 2), (2, 1, 2, 1)]
+
+
+def test_the_smallest_crop_of_the_settings_works():
+    networks = MultiScaleDiscriminator(1, 2, 3, spectral_norm=True)
+    assert networks(torch.randn(1, 1, 64, 64))[-1].shape == (1, 1, 1, 1)
+
+
+def test_a_patch_is_46_pixels():
+    networks = PatchDiscriminator(1, 2, spectral_norm=False)
+    image = torch.randn(1, 1, 128, 128, requires_grad=True)
+    networks(image)[0, 0, 4, 4].backward()
+    rows = image.grad[0, 0].abs().sum(1).nonzero().flatten()
+    assert rows.max() - rows.min() + 1 == 46
+
+
+def test_weights_start_small_and_biases_at_zero():
+    torch.manual_seed(0)
+    networks = PatchDiscriminator(1, 16, spectral_norm=False)
+    weights = torch.cat([c.weight.flatten() for c in networks.convolutions])
+    assert weights.std().item() == pytest.approx(0.02, rel=0.02)
+    assert all((c.bias == 0).all() for c in networks.convolutions)
+
+
+def test_spectral_norm_bounds_the_largest_singular_value():
+    torch.manual_seed(0)
+    networks = PatchDiscriminator(1, 4, spectral_norm=True)
+    for _ in range(30):
+        networks(torch.randn(1, 1, 32, 32))
+    for convolution in networks.convolutions:
+        largest = torch.linalg.matrix_norm(convolution.weight.flatten(1), 2)
+        assert largest.item() == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_batch_is_judged_image_by_image():
+    networks = MultiScaleDiscriminator(1, 2, 2, spectral_norm=False)
+    images = torch.randn(2, 1, 32, 32)
+    for together, alone in zip(networks(images), networks(images[1:]), strict=True):
+        torch.testing.assert_close(together[1:], alone)

@@ -1,0 +1,76 @@
+import json
+import shlex
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_unit.modelfile import load_model
+from napari_unit_training.command import settings_of
+from napari_unit_training.config_files import read_preset, settings_from
+from napari_unit_training.export import export_model, make_card
+from napari_unit_training.loop import _load
+from napari_unit_training.session import Session
+
+
+@pytest.fixture
+def data(settings, folders):
+    return _load(settings, *folders)
+
+
+def test_the_file_holds_the_averaged_weights_and_the_card(settings, data, tmp_path):
+    session = Session(settings, (data[0].domain, data[1].domain), torch.device("cpu"))
+    with torch.no_grad():
+        for parameter in session.averaged.model.parameters():
+            parameter.mul_(0.5)
+    export_model(tmp_path / "m.safetensors", session, data)
+    loaded = load_model(tmp_path / "m.safetensors")
+    for name, parameter in session.averaged.model.named_parameters():
+        assert torch.equal(dict(loaded.model.named_parameters())[name], parameter), name
+    assert loaded.card == make_card(settings, 0, data)
+
+
+def test_the_card_says_how_to_train_again_and_nothing_of_this_machine(settings, data, tmp_path):
+    card = make_card(settings, 7, data)
+    assert settings_from(card.training["settings"]) == settings
+    assert card.training["images_seen"] == 7
+    assert card.training["data"]["a"]["images"] == 3
+    assert set(card.training["versions"]) == {"napari-unit", "python", "torch", "kornia", "numpy"}
+    assert str(tmp_path) not in card.to_json()
+    assert card.name == "left-right"
+    assert "left" in card.description
+
+
+def test_name_and_description_are_the_settings(settings, data):
+    card = make_card(replace(settings, name="cells", description="Of cells."), 7, data)
+    assert (card.name, card.description) == ("cells", "Of cells.")
+
+
+def _parsed(command: str, tmp_path, settings):
+    import argparse
+
+    from napari_unit_training.command import add_arguments
+
+    words = shlex.split(command)
+    assert words[:2] == ["napari-unit", "train"]
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    (tmp_path / "settings.json").write_text(json.dumps(settings.to_mapping()))
+    args = parser.parse_args(words[2:])
+    if args.config is not None:
+        args.config = tmp_path / args.config
+    return settings_of(args)
+
+
+@pytest.mark.parametrize("preset", ["paper", "nuclei"])
+def test_the_command_of_a_preset_resolves_to_the_same_settings(preset, data, tmp_path):
+    settings = replace(settings_from(read_preset(preset)), images_total=77, seed=5)
+    command = make_card(settings, 77, data).training["command"]
+    assert f"--preset {preset} --images 77 --seed 5" in command
+    assert _parsed(command, tmp_path, settings) == settings
+
+
+def test_the_command_of_own_settings_takes_the_file(settings, data, tmp_path):
+    command = make_card(settings, 7, data).training["command"]
+    assert command.endswith("--config settings.json")
+    assert _parsed(command, tmp_path, settings) == settings

@@ -1,0 +1,233 @@
+import hashlib
+import signal
+import threading
+from contextlib import closing
+from dataclasses import replace
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from napari_unit.modelfile import load_model
+from napari_unit_training.config import Cadence, DomainSettings
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.events import (
+    CheckpointSaved,
+    Finished,
+    PreviewWritten,
+    Progress,
+    Started,
+)
+from napari_unit_training.loop import train
+from napari_unit_training.session import Session
+from napari_unit_training.state import load_latest
+
+CPU = torch.device("cpu")
+
+
+def _files(out):
+    return {p.name for p in out.iterdir()}
+
+
+def _hash(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _assert_equal(one, other, where=""):
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            _assert_equal(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            _assert_equal(*pair, f"{where}[{index}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
+
+
+def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, read_events):
+    out = tmp_path / "run"
+    events = list(train(settings, *folders, out))
+    assert isinstance(events[0], Started)
+    assert events[0].domains == ("left", "right")
+    assert events[0].n_images == (3, 2)
+    progress = [e for e in events if isinstance(e, Progress)]
+    assert [e.images_seen for e in progress] == [2, 4, 6, 8, 9]
+    assert progress[-1].seconds_left == 0
+    assert all(np.isfinite(list(e.losses.values())).all() and len(e.losses) == 12 for e in progress)
+    saved = [e for e in events if isinstance(e, CheckpointSaved)]
+    assert [e.images_seen for e in saved] == [4, 8, 9]
+    previews = [e for e in events if isinstance(e, PreviewWritten)]
+    assert [e.images_seen for e in previews] == [9]
+    with Image.open(previews[0].path) as picture:
+        assert picture.size[0] > 8 * 32
+    assert events[-1] == Finished(9, out / "model.safetensors")
+    assert _files(out) == {
+        "settings.json", "data.json", "events.jsonl", "checkpoints", "previews",
+        "model.safetensors",
+    }  # fmt: skip
+    assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events]
+
+
+def test_the_model_so_far_can_be_used_during_the_run(settings, folders, tmp_path):
+    out = tmp_path / "run"
+    with closing(train(settings, *folders, out)) as run:
+        for event in run:
+            if isinstance(event, CheckpointSaved):
+                break
+        assert load_model(out / "last.safetensors").card.training["images_seen"] == 4
+
+
+@pytest.fixture
+def uninterrupted(quiet, folders, tmp_path):
+    out = tmp_path / "whole"
+    list(train(quiet, *folders, out))
+    return out
+
+
+@pytest.mark.parametrize("breaks", [[2], [4, 8], [2, 2, 8]])
+def test_a_resumed_run_ends_bit_equal(quiet, folders, tmp_path, uninterrupted, breaks):
+    out = tmp_path / "resumed"
+    noisy = replace(quiet, cadence=Cadence(log=1, preview=1000, checkpoint=1000))
+    for at in breaks:
+        with closing(train(noisy, *folders, out)) as run:
+            for event in run:
+                if isinstance(event, Progress) and event.images_seen >= at:
+                    break
+    events = list(train(quiet, *folders, out))
+    assert isinstance(events[0], Started)
+    assert events[0].images_seen >= breaks[-1]
+    whole, resumed = (load_latest(p / "checkpoints", CPU) for p in (uninterrupted, out))
+    assert set(whole) == {
+        "images_seen", "networks", "averaged", "generator_optimiser", "discriminator_optimiser",
+    }  # fmt: skip
+    _assert_equal(whole, resumed)
+    assert any(
+        not torch.equal(whole["averaged"][n], whole["networks"][f"model.{n}"])
+        for n in whole["averaged"]
+    )
+    one, other = (load_model(p / "model.safetensors") for p in (uninterrupted, out))
+    _assert_equal(one.model.state_dict(), other.model.state_dict())
+
+
+def test_a_finished_run_is_finished(quiet, folders, uninterrupted):
+    before = _hash(uninterrupted / "model.safetensors")
+    events = list(train(quiet, *folders, uninterrupted))
+    assert [type(e) for e in events] == [Started, Finished]
+    assert _hash(uninterrupted / "model.safetensors") == before
+
+
+def test_ctrl_c_ends_after_the_step_with_a_checkpoint(quiet, folders, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    step = Session.step
+
+    def interrupted(self, data):
+        if self.images_seen == 4:
+            signal.raise_signal(signal.SIGINT)
+        return step(self, data)
+
+    monkeypatch.setattr(Session, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(train(quiet, *folders, out))
+    assert load_latest(out / "checkpoints", CPU)["images_seen"] == 6
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_run_in_a_thread_works_too(quiet, folders, tmp_path):
+    events = []
+    thread = threading.Thread(target=lambda: events.extend(train(quiet, *folders, tmp_path / "r")))
+    thread.start()
+    thread.join()
+    assert isinstance(events[-1], Finished)
+
+
+def test_losses_that_are_not_finite_end_it_and_keep_the_checkpoint(
+    settings, folders, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    step = Session.step
+
+    def diverging(self, data):
+        losses = step(self, data)
+        if self.images_seen > 4:
+            losses["cycle_a"] = losses["cycle_a"] * float("nan")
+        return losses
+
+    monkeypatch.setattr(Session, "step", diverging)
+    with pytest.raises(
+        TrainingError,
+        match=r"diverged after 6 images \(not finite: cycle_a\); the checkpoint at 4 images is",
+    ):
+        list(train(settings, *folders, out))
+    assert load_latest(out / "checkpoints", CPU)["images_seen"] == 4
+
+
+def test_weights_that_are_not_finite_are_never_saved(quiet, folders, tmp_path, monkeypatch):
+    step = Session.step
+
+    def diverging(self, data):
+        losses = step(self, data)
+        with torch.no_grad():
+            next(self.unit.model.parameters()).fill_(float("inf"))
+        return losses
+
+    monkeypatch.setattr(Session, "step", diverging)
+    run = train(replace(quiet, cadence=Cadence(log=1000, preview=1000, checkpoint=2)), *folders,
+                tmp_path / "run")  # fmt: skip
+    with pytest.raises(TrainingError, match=r"not finite: weights\); there is no checkpoint yet"):
+        list(run)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_other_settings_are_refused_before_the_images_are_read(quiet, uninterrupted, tmp_path):
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(TrainingError, match="other settings: seed was 3 and is 4"):
+        next(train(replace(quiet, seed=4), nowhere, nowhere, uninterrupted))
+
+
+def test_other_images_are_refused(quiet, folders, uninterrupted):
+    with pytest.raises(TrainingError, match="other images of domain a and domain b"):
+        next(train(quiet, folders[1], folders[0], uninterrupted))
+
+
+def test_two_domains_of_one_name_are_refused(quiet, folders, tmp_path):
+    same = replace(quiet, domain_b=DomainSettings(name="left"))
+    with pytest.raises(TrainingError, match=r"Both domains are called 'left'; .*--name-a"):
+        next(train(same, *folders, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_mixed_files_trains_a_model_that_translates(settings, tmp_path):
+    random = np.random.default_rng(0)
+    gray, colour = tmp_path / "gray", tmp_path / "colour"
+    gray.mkdir()
+    colour.mkdir()
+    tifffile.imwrite(gray / "a.tif", random.integers(0, 4000, (40, 37), dtype=np.uint16))
+    tifffile.imwrite(gray / "b.tiff", random.normal(0, 1e-3, (33, 64)).astype(np.float32))
+    for name, dtype in (("c", np.uint8), ("d", np.uint16)):
+        pixels = random.integers(0, 255, (35, 35)).astype(dtype)
+        (gray / f"{name}.png").write_bytes(imagecodecs.png_encode(pixels))
+    (gray / "e.jpg").write_bytes(imagecodecs.jpeg_encode(pixels.astype(np.uint8)))
+    rgb = random.integers(0, 255, (36, 50, 3)).astype(np.uint8)
+    (colour / "a.jpeg").write_bytes(imagecodecs.jpeg_encode(rgb))
+    (colour / "b.png").write_bytes(imagecodecs.png_encode(rgb.astype(np.uint16) * 256))
+    tifffile.imwrite(colour / "c.tif", np.moveaxis(rgb, 2, 0), photometric="rgb",
+                     planarconfig="separate")  # fmt: skip
+    rgba = np.concatenate([rgb, rgb[..., :1]], 2)
+    (colour / "d.png").write_bytes(imagecodecs.png_encode(rgba))
+
+    wanted = replace(settings, images_total=4, weights_dtype="float16")
+    events = list(train(wanted, gray, colour, tmp_path / "run"))
+    assert any("alpha channel" in note for note in events[0].notes)
+    loaded = load_model(events[-1].model_path)
+    assert [d.n_channels for d in loaded.card.domains] == [1, 3]
+    with torch.no_grad():
+        translated = loaded.model.translate(torch.zeros(1, 1, 33, 41), "left", "right")
+    assert translated.shape == (1, 3, 33, 41)
+    assert torch.isfinite(translated).all()

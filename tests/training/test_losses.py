@@ -1,0 +1,83 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_unit_training.losses import (
+    adversarial_discriminator,
+    adversarial_generator,
+    kl_to_unit_normal,
+    l1_distance,
+)
+
+values = st.lists(st.floats(-20, 20, width=32), min_size=4, max_size=4)
+
+
+@given(values)
+def test_kl_is_half_the_mean_square(numbers):
+    mean = torch.tensor(numbers).view(1, 1, 2, 2)
+    expected = sum(n * n for n in numbers) / 2 / 4
+    assert kl_to_unit_normal(mean).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_kl_is_the_divergence_that_torch_knows():
+    mean = torch.randn(3, 4, 5, 6)
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mean, 1.0), normal(0.0, 1.0)).mean()
+    torch.testing.assert_close(kl_to_unit_normal(mean), expected)
+
+
+@given(values, values)
+def test_l1_is_the_mean_absolute_difference(first, second):
+    a, b = torch.tensor(first).view(1, 1, 2, 2), torch.tensor(second).view(1, 1, 2, 2)
+    expected = sum(abs(x - y) for x, y in zip(first, second, strict=True)) / 4
+    assert l1_distance(a, b).item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+SCALES = (torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[0.5]]]]))
+OTHERS = (torch.tensor([[[[0.0, 3.0]]]]), torch.tensor([[[[-2.0]]]]))
+
+
+def _log_sigmoid(x: float) -> float:
+    return -math.log1p(math.exp(-x))
+
+
+def test_least_squares_in_closed_form():
+    generator = ((2 - 1) ** 2 + (-1 - 1) ** 2) / 2 + (0.5 - 1) ** 2
+    assert adversarial_generator(SCALES, "least-squares").item() == pytest.approx(generator)
+    real = ((0 - 1) ** 2 + (3 - 1) ** 2) / 2 + (-2 - 1) ** 2
+    fake = (2**2 + 1**2) / 2 + 0.5**2
+    loss = adversarial_discriminator(OTHERS, SCALES, "least-squares")
+    assert loss.item() == pytest.approx(real + fake)
+
+
+def test_cross_entropy_in_closed_form():
+    generator = -(_log_sigmoid(2) + _log_sigmoid(-1)) / 2 - _log_sigmoid(0.5)
+    assert adversarial_generator(SCALES, "cross-entropy").item() == pytest.approx(generator)
+    # log(1 - sigmoid(x)) = log sigmoid(-x)
+    real = -(_log_sigmoid(0) + _log_sigmoid(3)) / 2 - _log_sigmoid(-2)
+    fake = -(_log_sigmoid(-2) + _log_sigmoid(1)) / 2 - _log_sigmoid(-0.5)
+    loss = adversarial_discriminator(OTHERS, SCALES, "cross-entropy")
+    assert loss.item() == pytest.approx(real + fake)
+
+
+@pytest.mark.parametrize("kind", ["least-squares", "cross-entropy"])
+def test_both_sides_are_content_with_what_they_want(kind):
+    sure = torch.full((1, 1, 2, 2), 1.0 if kind == "least-squares" else 30.0)
+    unsure = torch.zeros_like(sure) if kind == "least-squares" else -sure
+    assert adversarial_generator([sure], kind).item() == pytest.approx(0, abs=1e-6)
+    assert adversarial_discriminator([sure], [unsure], kind).item() == pytest.approx(0, abs=1e-6)
+    assert adversarial_discriminator([unsure], [sure], kind).item() > 1
+
+
+def test_losses_of_half_precision_are_float32():
+    half = torch.randn(1, 1, 4, 4).bfloat16()
+    for loss in (
+        kl_to_unit_normal(half),
+        l1_distance(half, half.float()),
+        adversarial_generator([half], "least-squares"),
+        adversarial_discriminator([half], [half], "cross-entropy"),
+    ):
+        assert loss.dtype == torch.float32

@@ -1,0 +1,62 @@
+import io
+from pathlib import Path
+
+import pytest
+
+from napari_unit_training.events import (
+    CheckpointSaved,
+    Finished,
+    PreviewWritten,
+    Progress,
+    Started,
+)
+from napari_unit_training.progress import describe, show
+
+EVENTS = [
+    Started(0, 100, "cpu", "float32", ("left", "right"), (3, 2), ("A note [with brackets].",)),
+    Progress(50, 100, {"cycle_a": 0.25, "cycle_b": 0.5, "kl_a": 1.0}, 1e-4, 2.5, 3725.0),
+    PreviewWritten(50, Path("p.png")),
+    CheckpointSaved(50, Path("c.pt")),
+    Finished(100, Path("model.safetensors")),
+]
+
+
+def test_without_a_terminal_each_report_is_a_line():
+    stream = io.StringIO()
+    show(iter(EVENTS), stream)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("Training starts: 3 images of left, 2 of right; 100 crops")
+    assert lines[1] == "A note [with brackets]."
+    assert lines[2] == "50/100 images · 2.5 images/s · 1:02:05 left · cycle 0.75 kl 1"
+    assert lines[3:] == [
+        "Preview: p.png",
+        "Checkpoint: c.pt",
+        "Finished after 100 images: model.safetensors",
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_in_a_terminal_the_line_is_live(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    show(iter(EVENTS), stream)
+    text = stream.getvalue()
+    assert "\x1b[" in text
+    assert "A note [with brackets]." in text
+    assert "50/100 images" in text
+    assert "2.5 images/s" in text
+    assert "model.safetensors" in text
+
+
+def test_a_resumed_run_says_where_it_goes_on():
+    resumed = Started(40, 100, "cpu", "float32", ("a", "b"), (1, 1), ())
+    assert "goes on from 40" in describe(resumed)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_every_event_has_a_line(event):
+    assert describe(event)

@@ -1,0 +1,64 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from napari_unit_training.config import Cadence, LossWeights
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.events import CheckpointSaved
+from napari_unit_training.run_folder import RunFolder
+
+PRINTS = ("one", "two")
+
+
+def test_a_new_run_writes_its_settings(tmp_path, settings):
+    RunFolder(tmp_path / "run").claim(settings, PRINTS)
+    written = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert written == settings.to_mapping()
+
+
+def test_the_same_run_goes_on_whatever_its_device_and_cadence(tmp_path, settings):
+    RunFolder(tmp_path).claim(settings, PRINTS)
+    RunFolder(tmp_path).claim(replace(settings, device="cuda", cadence=Cadence()), PRINTS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"width": 4}, "other settings: width was 2 and is 4"),
+        ({"weights": LossWeights(cycle=1.0)}, "weights was .*'cycle': 10.0.* is .*'cycle': 1.0"),
+        ({"images_total": 99, "seed": 9}, "images_total was 9 and is 99; seed was 3 and is 9"),
+    ],
+)
+def test_other_settings_are_refused_by_name(tmp_path, settings, changes, sentence):
+    RunFolder(tmp_path).claim(settings, PRINTS)
+    with pytest.raises(TrainingError, match=sentence):
+        RunFolder(tmp_path).check(replace(settings, **changes))
+    kept = json.loads((tmp_path / "settings.json").read_text())
+    assert kept == settings.to_mapping()
+
+
+def test_other_images_are_refused(tmp_path, settings):
+    RunFolder(tmp_path).claim(settings, PRINTS)
+    with pytest.raises(TrainingError, match="started with other images of domain b;"):
+        RunFolder(tmp_path).claim(settings, ("one", "three"))
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path, settings):
+    (tmp_path / "thesis.doc").write_text("x")
+    with pytest.raises(TrainingError, match="has files but no run in it"):
+        RunFolder(tmp_path).check(settings)
+
+
+def test_a_file_is_refused(tmp_path, settings):
+    (tmp_path / "x").write_text("x")
+    with pytest.raises(TrainingError, match="is a file; give a folder"):
+        RunFolder(tmp_path / "x").check(settings)
+
+
+def test_events_are_appended(tmp_path):
+    folder = RunFolder(tmp_path)
+    for seen in (1, 2):
+        folder.log(CheckpointSaved(seen, tmp_path / "x.pt"))
+    lines = folder.events_path.read_text().splitlines()
+    assert [json.loads(line)["images_seen"] for line in lines] == [1, 2]

@@ -1,0 +1,123 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_unit_training.config import Augmentation, LossWeights
+from napari_unit_training.loop import _load
+from napari_unit_training.session import Session, learning_rate_factor, seeded
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def make(folders):
+    def build(settings):
+        data = _load(settings, *folders)
+        return Session(settings, (data[0].domain, data[1].domain), CPU), data
+
+    return build
+
+
+@given(st.integers(0, 1000), st.floats(0, 1))
+def test_the_learning_rate_is_constant_and_then_falls_in_a_line(seen, fraction):
+    factor = learning_rate_factor(seen, 1000, fraction)
+    start = 1000 - fraction * 1000
+    if seen <= start:
+        assert factor == 1.0
+    else:
+        assert factor == pytest.approx((1000 - seen) / (1000 - start))
+
+
+def test_a_step_changes_every_network_and_counts_its_images(settings, make):
+    session, data = make(settings)
+    before = {n: p.detach().clone() for n, p in session.unit.named_parameters()}
+    losses = session.step(data)
+    assert session.images_seen == settings.batch_size
+    after = dict(session.unit.named_parameters())
+    for part in ("model.encoders.0", "model.encoders.1", "model.decoders.0", "model.decoders.1",
+                 "discriminators.0", "discriminators.1"):  # fmt: skip
+        names = [n for n in before if n.startswith(part)]
+        assert any(not torch.equal(before[n], after[n]) for n in names), part
+    assert {n.rsplit("_", 1)[1] for n in losses} == {"a", "b"}
+    assert len(losses) == 12
+    assert not any(v.requires_grad for v in losses.values())
+
+
+def test_the_last_batch_is_cut_to_the_images_that_are_left(settings, make):
+    session, data = make(replace(settings, images_total=3))
+    session.step(data)
+    session.step(data)
+    assert session.images_seen == 3
+
+
+def test_the_same_seed_gives_the_same_networks_and_another_others(settings, make):
+    def weight(s):
+        return make(s)[0].unit.model.encoders[0].blocks[0].conv.weight
+
+    assert torch.equal(weight(settings), weight(settings))
+    assert not torch.equal(weight(settings), weight(replace(settings, seed=4)))
+
+
+def test_the_outer_random_state_is_left_alone(settings, make):
+    torch.manual_seed(11)
+    state = torch.get_rng_state()
+    session, data = make(settings)
+    session.step(data)
+    assert torch.equal(torch.get_rng_state(), state)
+    with seeded(5, CPU):
+        torch.rand(3)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_learning_rates_follow_the_schedule(settings, make):
+    session, data = make(replace(settings, generator_learning_rate=0.01, decay_fraction=1.0))
+    session.step(data)
+    session.step(data)
+    assert session.generator_optimiser.param_groups[0]["lr"] == pytest.approx(0.01 * 7 / 9)
+    assert session.discriminator_optimiser.param_groups[0]["lr"] == pytest.approx(1e-4 * 7 / 9)
+
+
+def test_bfloat16_training_stays_finite_and_keeps_float32_weights(settings, make, monkeypatch):
+    monkeypatch.setattr("napari_unit_training.precision.bfloat16_pays", lambda _device: True)
+    session, data = make(replace(settings, precision="auto"))
+    losses = session.step(data)
+    assert all(torch.isfinite(v) and v.dtype == torch.float32 for v in losses.values())
+    assert all(p.dtype == torch.float32 for p in session.unit.parameters())
+    assert session.is_finite()
+
+
+def test_weights_that_are_not_finite_are_seen(settings, make):
+    session, _ = make(settings)
+    assert session.is_finite()
+    with torch.no_grad():
+        next(session.averaged.model.parameters())[0] = float("nan")
+    assert not session.is_finite()
+
+
+def test_the_auto_encoders_learn(settings, make):
+    """Reconstruction of smooth images falls to less than half of what it starts from."""
+    learning = replace(
+        settings,
+        width=4,
+        images_total=10_000,
+        batch_size=4,
+        generator_learning_rate=2e-3,
+        decay_fraction=0.0,
+        weights=LossWeights(adversarial=0.0, kl=0.001, cycle_kl=0.001),
+        augmentation=Augmentation(brightness=0, contrast=0, gamma=0),
+    )
+    session, data = make(learning)
+    rows = torch.linspace(-1, 1, 48)
+    smooth = (torch.outer(rows, rows)[None], torch.sin(4 * rows)[None, None].expand(1, 48, 48))
+    data = tuple(replace(d, images=smooth) for d in data)
+
+    def loss(first, steps):
+        totals = [session.step(data) for _ in range(first + steps)][first:]
+        return sum(float(t["reconstruction_a"] + t["cycle_a"]) for t in totals) / steps
+
+    start = loss(0, 3)
+    end = loss(50, 5)
+    assert end < start / 2

@@ -1,0 +1,58 @@
+"""Random changes of training crops, by kornia, in the batch and on its device."""
+
+import kornia.augmentation as kornia_augmentation
+import torch
+from torch import Tensor
+
+from napari_unit_training.config import Augmentation
+
+
+class Augmenter:
+    """Flips, quarter turns and small intensity changes, in that order.
+
+    Random numbers come from torch's global generator, which the training loop seeds per step.
+
+    Parameters
+    ----------
+    settings
+        Which changes and how large.
+    """
+
+    def __init__(self, settings: Augmentation) -> None:
+        geometry = kornia_augmentation
+        self._geometric: list[torch.nn.Module] = []
+        if settings.horizontal_flip:
+            self._geometric.append(geometry.RandomHorizontalFlip(p=0.5))
+        if settings.vertical_flip:
+            self._geometric.append(geometry.RandomVerticalFlip(p=0.5))
+        if settings.rotate_90:
+            # any other resampling than nearest would blur by rounding errors
+            self._geometric.append(
+                geometry.RandomRotation90(times=(0, 3), p=1.0, resample="nearest")
+            )
+        self._intensity: list[torch.nn.Module] = []
+        if settings.gamma:
+            self._intensity.append(
+                geometry.RandomGamma(_about_one(settings.gamma), (1.0, 1.0), p=1.0)
+            )
+        if settings.contrast:
+            self._intensity.append(geometry.RandomContrast(_about_one(settings.contrast), p=1.0))
+        if settings.brightness:
+            self._intensity.append(
+                geometry.RandomBrightness(_about_one(settings.brightness), p=1.0)
+            )
+
+    def __call__(self, crops: Tensor) -> Tensor:
+        """Return changed crops (B, C, H, W), H equal to W, float32 in [-1, 1] as they came."""
+        for change in self._geometric:
+            crops = change(crops)
+        if not self._intensity:
+            return crops
+        unit = (crops + 1.0) * 0.5
+        for change in self._intensity:
+            unit = change(unit)
+        return (unit * 2.0 - 1.0).clamp(-1.0, 1.0)
+
+
+def _about_one(deviation: float) -> tuple[float, float]:
+    return 1.0 - deviation, 1.0 + deviation

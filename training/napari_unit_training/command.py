@@ -1,0 +1,97 @@
+"""The command ``napari-unit train``."""
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.config_files import (
+    merge,
+    preset_names,
+    read_config,
+    read_preset,
+    settings_from,
+)
+from napari_unit_training.errors import TrainingError
+
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a training to a parser; `run` takes what it parses."""
+    add = parser.add_argument
+    add("--a", type=Path, required=True, metavar="DIR", help="images of the first domain")
+    add("--b", type=Path, required=True, metavar="DIR", help="images of the second domain")
+    add("--out", type=Path, required=True, metavar="RUN",
+        help="folder of the run; a run that is there goes on")  # fmt: skip
+    add("--preset", metavar="NAME", help=f"bundled settings: {', '.join(preset_names())}")
+    add("--config", type=Path, metavar="FILE",
+        help="settings from a .toml file or a run's settings.json, over the preset")  # fmt: skip
+    add("--images", type=int, metavar="N", help="crops of each domain to see, in all")
+    add("--seed", type=int, metavar="N", help="of everything random")
+    add("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
+    for side, which in (("a", "first"), ("b", "second")):
+        add(f"--name-{side}", metavar="NAME", help=f"name of the {which} domain")
+        add(f"--scaling-{side}", metavar="SCALING",
+            help=f"intensities of the {which} domain: percentiles:LOW,HIGH, "
+            "range:LOW,HIGH or auto")  # fmt: skip
+
+
+def settings_of(args: argparse.Namespace) -> TrainSettings:
+    """Lay the options over the settings file over the preset over the defaults.
+
+    Raises
+    ------
+    TrainingError
+        If a setting is unknown or out of bounds.
+    """
+    flags: dict[str, Any] = {
+        "images_total": args.images,
+        "seed": args.seed,
+        "device": args.device,
+        "domain_a": {"name": args.name_a, "scaling": args.scaling_a},
+        "domain_b": {"name": args.name_b, "scaling": args.scaling_b},
+    }
+    preset = read_preset(args.preset) if args.preset is not None else {}
+    config = read_config(args.config) if args.config is not None else {}
+    return settings_from(merge(preset, config, _given(flags)))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, with a line of progress; return the exit status.
+
+    0: finished; 1: something must be changed first, said on stderr; 130: interrupted.
+    """
+    try:
+        settings = settings_of(args)
+    except TrainingError as error:
+        return _fail(error)
+    # torch takes seconds to import: a wrong option need not wait for it
+    from napari_unit_training.loop import train
+    from napari_unit_training.progress import show
+
+    try:
+        with contextlib.closing(train(settings, args.a, args.b, args.out)) as events:
+            show(events, sys.stdout)
+    except TrainingError as error:
+        return _fail(error)
+    except KeyboardInterrupt:
+        print(f"Interrupted; the same command goes on with the run in {args.out}.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the options that were not given, in nested tables too."""
+    return {
+        key: _given(value) if isinstance(value, dict) else value
+        for key, value in flags.items()
+        if value is not None
+    }
+
+
+def _fail(error: TrainingError) -> int:
+    print(f"napari-unit train: {error}", file=sys.stderr)
+    return 1

@@ -1,0 +1,258 @@
+"""Settings of a training run: frozen values with the default at the field."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from napari_unit.architecture import Architecture
+from napari_unit_training.errors import TrainingError
+
+Adversarial = Literal["least-squares", "cross-entropy"]
+Precision = Literal["auto", "float32"]
+WeightsDtype = Literal["float32", "float16"]
+
+DISCRIMINATOR_STRIDE = 16
+"""Product of the strides of one patch discriminator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossWeights:
+    """Weights of the terms of the UNIT objective, in the ratios of the paper.
+
+    Parameters
+    ----------
+    adversarial
+        Of the adversarial terms (the paper's lambda_0).
+    kl
+        Of the Kullback-Leibler terms of the two auto-encoders (lambda_1).
+    reconstruction
+        Of their L1 reconstruction (lambda_2).
+    cycle_kl
+        Of the Kullback-Leibler terms of the cycle's second code (lambda_3).
+    cycle
+        Of the L1 distance between an image and its way there and back (lambda_4).
+    """
+
+    adversarial: float = 1.0
+    kl: float = 0.01
+    reconstruction: float = 10.0
+    cycle_kl: float = 0.01
+    cycle: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse weights that would push a term the wrong way."""
+        _check_bounds(self, {f.name: (0.0, 1e6) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """Random changes of the training crops, all in the batch on the training device.
+
+    Parameters
+    ----------
+    horizontal_flip, vertical_flip
+        Mirror a crop with probability one half.
+    rotate_90
+        Turn a crop by 0, 90, 180 or 270 degrees, each as likely.
+    brightness
+        Largest shift, as a fraction of the intensity range; 0 switches it off.
+    contrast, gamma
+        Largest relative change of the gain, and of the exponent, above the low end of the range;
+        0 switches them off.
+    """
+
+    horizontal_flip: bool = True
+    vertical_flip: bool = True
+    rotate_90: bool = True
+    brightness: float = 0.05
+    contrast: float = 0.1
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse changes that would make another image of it."""
+        _check_bounds(self, dict.fromkeys(("brightness", "contrast", "gamma"), (0.0, 0.9)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """How often a run reports, in images seen.
+
+    Parameters
+    ----------
+    log
+        Images between two reports of the losses.
+    preview
+        Images between two preview pictures.
+    checkpoint
+        Images between two checkpoints; what a kill can cost.
+    """
+
+    log: int = 100
+    preview: int = 2_000
+    checkpoint: int = 2_000
+
+    def __post_init__(self) -> None:
+        """Refuse a cadence that never comes."""
+        _check_bounds(self, {f.name: (1, 10**9) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainSettings:
+    """How one of the two folders is understood.
+
+    Parameters
+    ----------
+    name
+        By which users choose the direction; empty: the folder's name.
+    scaling
+        How pixel values map to [-1, 1]: ``"percentiles:LOW,HIGH"`` of each image,
+        ``"range:LOW,HIGH"`` in pixel values, or ``"auto"``: 0 to 255 for 8-bit RGB, else the
+        percentiles 0.1 and 99.9.
+    channels
+        Names of the channels, in order; empty: intensity, or red, green and blue, or numbers.
+    """
+
+    name: str = ""
+    scaling: str = "auto"
+    channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """All settings of a run; with the images they determine its result.
+
+    Parameters
+    ----------
+    name, description
+        Of the exported model; empty: made from the names of the domains.
+    domain_a, domain_b
+        How the two folders are understood.
+    width, n_residual, n_shared
+        Sizes of encoders and decoders, see `napari_unit.architecture.Architecture`.
+    discriminator_width
+        Feature maps after the first convolution of a discriminator; 64 is the paper's.
+    n_scales
+        Discriminators per domain, each on half the resolution of the one before.
+    spectral_norm
+        Bound the discriminators' Lipschitz constant (Miyato et al. 2018).
+    detail_gain
+        Above 0, the discriminators see the image's local detail too, this many times as strong:
+        for images that are mostly dark, where they would long overlook grain and texture.
+    crop_px
+        Side of the square training crops, a multiple of 4.
+    min_crop_deviation
+        Crops whose standard deviation, in units of [-1, 1], is below it in every channel are
+        drawn again, a few times: they teach nothing and instance norm blows up their noise.
+    batch_size
+        Crops of each domain per step.
+    images_total
+        Crops of each domain that the run sees, in all.
+    generator_learning_rate, discriminator_learning_rate
+        Of Adam.
+    betas, weight_decay
+        Of Adam; the decay is the L2 term inside Adam, as in the paper's.
+    decay_fraction
+        Last part of the run in which the learning rates fall linearly to zero.
+    adversarial
+        ``"least-squares"`` (Mao et al. 2017) or ``"cross-entropy"`` (Goodfellow et al. 2014).
+    weights
+        Of the terms of the objective.
+    ema_half_life_images
+        Half-life of the averaged weights that are exported, in images; 0 exports the last ones.
+    ema_ramp
+        At the start the half-life is at most this fraction of the images seen so far.
+    augmentation
+        Random changes of the crops.
+    precision
+        ``"auto"``: bfloat16 convolutions where the device is fast at them; ``"float32"``.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    seed
+        Of everything random: weights, crops, augmentation, latent noise.
+    cadence
+        How often the run reports.
+    weights_dtype
+        Of the exported model file.
+    """
+
+    name: str = ""
+    description: str = ""
+    domain_a: DomainSettings = field(default_factory=DomainSettings)
+    domain_b: DomainSettings = field(default_factory=DomainSettings)
+    width: int = 64
+    n_residual: int = 4
+    n_shared: int = 1
+    discriminator_width: int = 64
+    n_scales: int = 3
+    spectral_norm: bool = True
+    detail_gain: float = 0.0
+    crop_px: int = 256
+    min_crop_deviation: float = 0.01
+    batch_size: int = 1
+    images_total: int = 100_000
+    generator_learning_rate: float = 1e-4
+    discriminator_learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    weight_decay: float = 1e-4
+    decay_fraction: float = 0.5
+    adversarial: Adversarial = "least-squares"
+    weights: LossWeights = field(default_factory=LossWeights)
+    ema_half_life_images: int = 2_000
+    ema_ramp: float = 0.05
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: Precision = "auto"
+    device: str = "auto"
+    seed: int = 0
+    cadence: Cadence = field(default_factory=Cadence)
+    weights_dtype: WeightsDtype = "float32"
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can have."""
+        _check_bounds(
+            self,
+            {
+                "discriminator_width": (1, 512),
+                "n_scales": (1, 6),
+                "detail_gain": (0.0, 1000.0),
+                "min_crop_deviation": (0.0, 1.0),
+                "batch_size": (1, 4096),
+                "images_total": (1, 10**9),
+                "generator_learning_rate": (0.0, 1.0),
+                "discriminator_learning_rate": (0.0, 1.0),
+                "weight_decay": (0.0, 1.0),
+                "decay_fraction": (0.0, 1.0),
+                "ema_half_life_images": (0, 10**9),
+                "ema_ramp": (1e-6, 1.0),
+                "seed": (0, 2**63 - 1),
+            },
+        )
+        try:
+            Architecture(self.width, self.n_residual, self.n_shared)
+        except ValueError as error:
+            raise TrainingError(str(error)) from error
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise TrainingError(f"betas is {self.betas}; both must be from 0 to below 1.")
+        smallest = DISCRIMINATOR_STRIDE * 2 ** (self.n_scales - 1)
+        if self.crop_px % 4 or self.crop_px < smallest:
+            raise TrainingError(
+                f"crop_px is {self.crop_px}; it must be a multiple of 4 and at least {smallest} "
+                f"for n_scales = {self.n_scales}."
+            )
+
+    @property
+    def architecture(self) -> Architecture:
+        """Sizes of encoders and decoders."""
+        return Architecture(self.width, self.n_residual, self.n_shared)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values, nested as in TOML."""
+        mapping: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return mapping
+
+
+def _check_bounds(settings: Any, bounds: Mapping[str, tuple[float, float]]) -> None:
+    for name, (low, high) in bounds.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise TrainingError(f"{name} is {value}; it must lie from {low:g} to {high:g}.")

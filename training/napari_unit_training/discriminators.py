@@ -1,0 +1,104 @@
+"""Multi-scale patch discriminators, as in UNIT's current form (2018)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+N_LAYERS = 4
+INIT_DEVIATION = 0.02
+DETAIL_WINDOW_PX = 5
+
+
+class PatchDiscriminator(nn.Module):
+    """Four 4x4 convolutions of stride 2 and a 1x1: one logit per patch of 46 px.
+
+    Reflect padding, no normalisation, leaky ReLU of slope 0.2; weights start as N(0, 0.02).
+
+    Parameters
+    ----------
+    channels
+        Of the image.
+    width
+        Feature maps after the first convolution; doubled by each of the next three.
+    spectral_norm
+        Divide every weight by its largest singular value (Miyato et al. 2018, eq. 8).
+    detail_gain
+        Above 0, the image's difference from its mean over 5x5 pixels is shown beside the image,
+        this many times as strong. In fluorescence most pixels are dark and nearly constant: far
+        from the rectifiers' kink, the first layers are linear and blind to grain and texture.
+    """
+
+    def __init__(
+        self, channels: int, width: int, *, spectral_norm: bool, detail_gain: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.detail_gain = detail_gain
+        shown = 2 * channels if detail_gain > 0 else channels
+        sizes = [shown, *(width * 2**i for i in range(N_LAYERS))]
+        convolutions = [
+            nn.Conv2d(a, b, 4, 2, 1, padding_mode="reflect") for a, b in pairwise(sizes)
+        ]
+        convolutions.append(nn.Conv2d(sizes[-1], 1, 1))
+        for convolution in convolutions:
+            nn.init.normal_(convolution.weight, 0.0, INIT_DEVIATION)
+            assert convolution.bias is not None
+            nn.init.zeros_(convolution.bias)
+            if spectral_norm:
+                parametrizations.spectral_norm(convolution)
+        self.convolutions = nn.ModuleList(convolutions)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logits (B, 1, H/16, W/16) of image (B, C, H, W)."""
+        if self.detail_gain > 0:
+            local = nn.functional.avg_pool2d(
+                image, DETAIL_WINDOW_PX, 1, DETAIL_WINDOW_PX // 2, count_include_pad=False
+            )
+            image = torch.cat([image, self.detail_gain * (image - local)], dim=1)
+        for convolution in self.convolutions[:-1]:
+            image = nn.functional.leaky_relu(convolution(image), 0.2)
+        logits: Tensor = self.convolutions[-1](image)
+        return logits
+
+
+class MultiScaleDiscriminator(nn.Module):
+    """One patch discriminator per scale, each on half the resolution of the one before.
+
+    Parameters
+    ----------
+    channels
+        Of the image.
+    width
+        See `PatchDiscriminator`.
+    n_scales
+        How many.
+    spectral_norm, detail_gain
+        See `PatchDiscriminator`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        n_scales: int,
+        *,
+        spectral_norm: bool,
+        detail_gain: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(
+                channels, width, spectral_norm=spectral_norm, detail_gain=detail_gain
+            )
+            for _ in range(n_scales)
+        )
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits of image (B, C, H, W) per scale, the finest first."""
+        logits = []
+        for index, scale in enumerate(self.scales):
+            if index:
+                image = nn.functional.avg_pool2d(image, 3, 2, 1, count_include_pad=False)
+            logits.append(scale(image))
+        return tuple(logits)

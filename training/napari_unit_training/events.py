@@ -1,0 +1,115 @@
+"""What a run tells the outside: plain frozen values, and their JSON lines."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The images are read and the networks built.
+
+    Parameters
+    ----------
+    images_seen, images_total
+        Where the run begins, above 0 when it is resumed, and where it ends; crops per domain.
+    device, precision
+        Where and in which precision it computes.
+    domains
+        Names of domain a and b.
+    n_images
+        Images found for domain a and b.
+    notes
+        Sentences about the images.
+    """
+
+    images_seen: int
+    images_total: int
+    device: str
+    precision: str
+    domains: tuple[str, str]
+    n_images: tuple[int, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A report of the losses.
+
+    Parameters
+    ----------
+    images_seen, images_total
+        Crops of each domain so far and in all.
+    losses
+        Mean of every unweighted term since the last report, by name.
+    learning_rate
+        Of the generators, at the last step.
+    images_per_second
+        Since the last report.
+    seconds_left
+        At that speed.
+    """
+
+    images_seen: int
+    images_total: int
+    losses: Mapping[str, float]
+    learning_rate: float
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewWritten:
+    """A preview picture is on disk.
+
+    Parameters
+    ----------
+    images_seen
+        When it was made.
+    path
+        Of the PNG.
+    """
+
+    images_seen: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSaved:
+    """The run can go on from here after a kill.
+
+    Parameters
+    ----------
+    images_seen
+        When it was made.
+    path
+        Of the checkpoint.
+    """
+
+    images_seen: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is complete.
+
+    Parameters
+    ----------
+    images_seen
+        Crops of each domain in all.
+    model_path
+        Of the exported model file.
+    """
+
+    images_seen: int
+    model_path: Path
+
+
+Event = Started | Progress | PreviewWritten | CheckpointSaved | Finished
+
+
+def to_json_line(event: Event) -> str:
+    """Return an event as one line of JSON; its class is under ``event``."""
+    return json.dumps({"event": type(event).__name__, **asdict(event)}, default=str)

@@ -1,0 +1,88 @@
+"""The trained model as one file with its card."""
+
+import platform
+import shlex
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from napari_unit.modelcard import ModelCard
+from napari_unit.modelfile import save_model
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.config_files import preset_names, read_preset, settings_from
+from napari_unit_training.data import DomainImages
+from napari_unit_training.session import Session
+
+
+def export_model(path: Path, session: Session, data: tuple[DomainImages, DomainImages]) -> None:
+    """Write the averaged weights and a card that says how to train them again.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.safetensors``; replaced if it is there.
+    session
+        Of the run.
+    data
+        Domain a and b.
+    """
+    save_model(
+        path,
+        session.averaged.model,
+        make_card(session.settings, session.images_seen, data),
+        weights_dtype=session.settings.weights_dtype,
+    )
+
+
+def make_card(
+    settings: TrainSettings, images_seen: int, data: tuple[DomainImages, DomainImages]
+) -> ModelCard:
+    """Return the card: domains, sizes, and the training as plain JSON values."""
+    a, b = data[0].domain, data[1].domain
+    own = version("napari-unit")
+    return ModelCard(
+        name=settings.name or f"{a.name}-{b.name}",
+        description=settings.description or f"Translates between {a.name} and {b.name}.",
+        domains=(a, b),
+        architecture=settings.architecture,
+        training={
+            "method": "unit",
+            "settings": settings.to_mapping(),
+            "data": {"a": data[0].description, "b": data[1].description},
+            "images_seen": images_seen,
+            "versions": _versions(own),
+            "command": _command(settings, data),
+        },
+        version=own,
+    )
+
+
+def _versions(own: str) -> dict[str, Any]:
+    return {
+        "napari-unit": own,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "kornia", "numpy")},
+    }
+
+
+def _command(settings: TrainSettings, data: tuple[DomainImages, DomainImages]) -> str:
+    """Return the command line that trains with exactly these settings."""
+    folders = [
+        "napari-unit", "train", "--a", data[0].description["folder"],
+        "--b", data[1].description["folder"], "--out", "RUN",
+    ]  # fmt: skip
+    for name in preset_names():
+        preset = settings_from(read_preset(name))
+        asked = replace(
+            preset,
+            images_total=settings.images_total,
+            seed=settings.seed,
+            device=settings.device,
+            cadence=settings.cadence,
+        )
+        if asked == settings:
+            images, seed = str(settings.images_total), str(settings.seed)
+            return shlex.join([*folders, "--preset", name, "--images", images, "--seed", seed])
+    # settings.json lies in the run folder, and its content is in this card under "settings"
+    return shlex.join([*folders, "--config", "settings.json"])

@@ -1,0 +1,211 @@
+"""The training loop: a generator of plain values."""
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.data import DomainImages, load_domain
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.events import (
+    CheckpointSaved,
+    Event,
+    Finished,
+    PreviewWritten,
+    Progress,
+    Started,
+)
+from napari_unit_training.export import export_model
+from napari_unit_training.interruption import interrupt_deferred
+from napari_unit_training.precision import bfloat16_pays, choose_device, flushed_denormals
+from napari_unit_training.preview import write_preview
+from napari_unit_training.run_folder import RunFolder
+from napari_unit_training.sampling import sample_crops
+from napari_unit_training.session import PREVIEW_A, PREVIEW_B, Session
+from napari_unit_training.state import load_latest, save_checkpoint
+
+PREVIEW_CROPS = 4
+
+
+def train(
+    settings: TrainSettings, folder_a: Path, folder_b: Path, out: Path
+) -> Generator[Event, None, None]:
+    """Train a model, or go on with the run that is in `out`.
+
+    Closing the generator, or Ctrl-C, saves a checkpoint after the step at work; the same call
+    then goes on, on a CPU to the same bits as without the break.
+
+    Parameters
+    ----------
+    settings
+        Of the run; when it goes on they must be the same, but for device and cadence.
+    folder_a, folder_b
+        Training images of the two domains, unpaired.
+    out
+        Folder of the run, made if missing.
+
+    Yields
+    ------
+    Events, each also a line of ``events.jsonl`` in `out`.
+
+    Raises
+    ------
+    TrainingError
+        If images, settings or folder cannot be used, or the training diverges.
+    """
+    device = choose_device(settings.device)
+    folder = RunFolder(out)
+    folder.check(settings)
+    data = _load(settings, folder_a, folder_b)
+    folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
+    with flushed_denormals():
+        session = Session(settings, (data[0].domain, data[1].domain), device)
+    state = load_latest(folder.checkpoints, device)
+    if state is not None:
+        session.load_state(state)
+    run = _Run(session, data, folder)
+    for event in run.events():
+        folder.log(event)
+        yield event
+
+
+def _load(
+    settings: TrainSettings, folder_a: Path, folder_b: Path
+) -> tuple[DomainImages, DomainImages]:
+    a = load_domain(folder_a, settings.domain_a, settings.crop_px)
+    b = load_domain(folder_b, settings.domain_b, settings.crop_px)
+    if a.domain.name == b.domain.name:
+        raise TrainingError(
+            f"Both domains are called {a.domain.name!r}; name them apart with --name-a and "
+            "--name-b, or domain_a.name and domain_b.name."
+        )
+    return a, b
+
+
+class _Run:
+    """One session on its way to the end."""
+
+    def __init__(
+        self, session: Session, data: tuple[DomainImages, DomainImages], folder: RunFolder
+    ) -> None:
+        self.session = session
+        self.data = data
+        self.folder = folder
+        self.saved_at = session.images_seen
+        self.preview_crops = (self._fixed_crops(0, PREVIEW_A), self._fixed_crops(1, PREVIEW_B))
+        self.sums: dict[str, Tensor] = {}
+        self.started_at = self.reported_at = time.monotonic()
+        self.started_from = self.reported_from = session.images_seen
+
+    def events(self) -> Iterator[Event]:
+        """Step until all images are seen; report, preview and save on the way."""
+        session, total = self.session, self.session.settings.images_total
+        yield self._started()
+        self.started_at = self.reported_at = time.monotonic()
+        try:
+            while session.images_seen < total:
+                with interrupt_deferred():
+                    events = self._advance()
+                yield from events
+        except (GeneratorExit, KeyboardInterrupt):
+            if session.images_seen > self.saved_at:
+                self.folder.log(self._save())
+            raise
+        export_model(self.folder.model_path, session, self.data)
+        self.folder.last_model_path.unlink(missing_ok=True)
+        yield Finished(session.images_seen, self.folder.model_path)
+
+    def _advance(self) -> list[Event]:
+        """Take one step and return what is due after it."""
+        session = self.session
+        before = session.images_seen
+        with flushed_denormals():
+            losses = session.step(self.data)
+        for name, value in losses.items():
+            weighted = value * (session.images_seen - before)
+            self.sums[name] = self.sums[name] + weighted if name in self.sums else weighted
+        cadence = session.settings.cadence
+        events: list[Event] = []
+        if self._is_due(before, cadence.log):
+            events.append(self._progress())
+        if self._is_due(before, cadence.preview):
+            events.append(self._preview())
+        if self._is_due(before, cadence.checkpoint):
+            events.append(self._save())
+            export_model(self.folder.last_model_path, session, self.data)
+        return events
+
+    def _is_due(self, before: int, every: int) -> bool:
+        now = self.session.images_seen
+        return before // every != now // every or now >= self.session.settings.images_total
+
+    def _started(self) -> Started:
+        session, (a, b) = self.session, self.data
+        wants_half = session.settings.precision == "auto" and bfloat16_pays(session.device)
+        return Started(
+            session.images_seen,
+            session.settings.images_total,
+            str(session.device),
+            "bfloat16" if wants_half else "float32",
+            (a.domain.name, b.domain.name),
+            (len(a.images), len(b.images)),
+            a.notes + b.notes,
+        )
+
+    def _progress(self) -> Progress:
+        session, now = self.session, time.monotonic()
+        seen, total = session.images_seen, session.settings.images_total
+        losses = self._mean_losses()
+        since_start = max(now - self.started_at, 1e-9)
+        speed = (seen - self.started_from) / since_start
+        recent = (seen - self.reported_from) / max(now - self.reported_at, 1e-9)
+        self.reported_at, self.reported_from = now, seen
+        rate = session.settings.generator_learning_rate * session.learning_rate_factor
+        return Progress(seen, total, losses, rate, recent, (total - seen) / speed)
+
+    def _mean_losses(self) -> dict[str, float]:
+        """Return the means since the last report and begin anew; the one place that syncs."""
+        count = self.session.images_seen - self.reported_from
+        means = {name: float(total) / count for name, total in self.sums.items()}
+        self.sums = {}
+        if not all(math.isfinite(mean) for mean in means.values()):
+            self._refuse(", ".join(name for name, mean in means.items() if not math.isfinite(mean)))
+        return means
+
+    def _preview(self) -> PreviewWritten:
+        session = self.session
+        path = self.folder.previews / f"images-{session.images_seen:010d}.png"
+        write_preview(path, session.averaged.model, self.preview_crops)
+        return PreviewWritten(session.images_seen, path)
+
+    def _save(self) -> CheckpointSaved:
+        if not self.session.is_finite():
+            self._refuse("weights")
+        path = save_checkpoint(self.folder.checkpoints, self.session.state())
+        self.saved_at = self.session.images_seen
+        return CheckpointSaved(self.saved_at, path)
+
+    def _refuse(self, what: str) -> None:
+        kept = f"the checkpoint at {self.saved_at} images is kept" if self.saved_at else (
+            "there is no checkpoint yet")  # fmt: skip
+        raise TrainingError(
+            f"The training diverged after {self.session.images_seen} images (not finite: {what}); "
+            f"{kept}. Start another run with lower learning rates."
+        )
+
+    def _fixed_crops(self, index: int, stream: int) -> Tensor:
+        settings = self.session.settings
+        crops = sample_crops(
+            self.data[index].images,
+            seed=settings.seed,
+            images_seen=0,
+            stream=stream,
+            batch_size=PREVIEW_CROPS,
+            crop_px=settings.crop_px,
+            min_deviation=settings.min_crop_deviation,
+        )
+        return crops.to(self.session.device).contiguous(memory_format=torch.channels_last)

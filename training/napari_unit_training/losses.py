@@ -1,0 +1,94 @@
+"""The terms of the objectives, one pure function each, and where they come from.
+
+Every term is a mean over its own elements, so that its size does not depend on crop and batch.
+All are computed in float32.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from napari_unit_training.config import Adversarial
+
+
+def kl_to_unit_normal(mean: Tensor) -> Tensor:
+    """Return KL(N(mean, I) || N(0, I)) per latent element: ``mean**2 / 2``, averaged.
+
+    With unit variance the divergence of one element is ``(mean**2 + 1 - 1 - log 1) / 2``
+    (Kingma, Welling 2014, appendix B, with sigma = 1). The authors' published code averages
+    ``mean**2``, twice this, so its weight 0.1 corresponds to 0.2 here.
+
+    Source: UNIT, Liu et al. 2017, section 3, the KL term of L_VAE1, L_VAE2, L_CC1 and L_CC2.
+
+    Parameters
+    ----------
+    mean
+        Of the latent code, before noise, shape (B, C, H, W).
+    """
+    return 0.5 * mean.float().square().mean()
+
+
+def l1_distance(image: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute difference of two images (B, C, H, W) in [-1, 1].
+
+    It is the negative log-likelihood under a Laplacian of fixed scale, constants left out.
+
+    Source: UNIT, Liu et al. 2017, section 3: the likelihood term of L_VAE1 and L_VAE2 (image:
+    the reconstruction) and of L_CC1 and L_CC2 (image: there and back).
+    """
+    return (image.float() - target.float()).abs().mean()
+
+
+def adversarial_generator(fake: Sequence[Tensor], kind: Adversarial) -> Tensor:
+    """Return what the generator pays for not being taken for real, summed over scales.
+
+    ``"least-squares"``: mean (D(fake) - 1)^2 (Mao et al. 2017, eq. 9 with c = 1, without 1/2).
+    ``"cross-entropy"``: mean -log sigmoid(D(fake)), the non-saturating form (Goodfellow et al.
+    2014, section 3).
+
+    Source: UNIT, Liu et al. 2017, section 3, the generators' part of L_GAN1 and L_GAN2.
+
+    Parameters
+    ----------
+    fake
+        Logits of the discriminator on translations, one tensor (B, 1, h, w) per scale.
+    kind
+        Which of the two.
+    """
+    if kind == "least-squares":
+        return _sum([(logits.float() - 1.0).square().mean() for logits in fake])
+    return _sum([nn.functional.softplus(-logits.float()).mean() for logits in fake])
+
+
+def adversarial_discriminator(
+    real: Sequence[Tensor], fake: Sequence[Tensor], kind: Adversarial
+) -> Tensor:
+    """Return what the discriminator pays for its mistakes, summed over scales.
+
+    ``"least-squares"``: mean (D(real) - 1)^2 + mean D(fake)^2 (Mao et al. 2017, eq. 9 with
+    a = 0, b = 1, without 1/2). ``"cross-entropy"``: mean -log sigmoid(D(real)) + mean
+    -log(1 - sigmoid(D(fake))) (Goodfellow et al. 2014, eq. 1).
+
+    Source: UNIT, Liu et al. 2017, section 3, the discriminators' part of L_GAN1 and L_GAN2.
+
+    Parameters
+    ----------
+    real, fake
+        Logits on images and on translations, one tensor (B, 1, h, w) per scale each.
+    kind
+        Which of the two.
+    """
+    if kind == "least-squares":
+        return _sum([(logits.float() - 1.0).square().mean() for logits in real]) + _sum(
+            [logits.float().square().mean() for logits in fake]
+        )
+    return _sum([nn.functional.softplus(-logits.float()).mean() for logits in real]) + _sum(
+        [nn.functional.softplus(logits.float()).mean() for logits in fake]
+    )
+
+
+def _sum(parts: list[Tensor]) -> Tensor:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total

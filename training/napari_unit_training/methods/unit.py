@@ -1,0 +1,187 @@
+"""The UNIT objective: two variational auto-encoders, two adversaries, two cycles.
+
+UNIT, Liu, Breuel, Kautz 2017, section 3: ``min over E, G, max over D of L_VAE1 + L_GAN1 + L_CC1 +
+L_VAE2 + L_GAN2 + L_CC2``, solved by alternating updates.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from napari_unit.model import TranslationModel
+from napari_unit_training.config import Adversarial, LossWeights
+from napari_unit_training.losses import (
+    adversarial_discriminator,
+    adversarial_generator,
+    kl_to_unit_normal,
+    l1_distance,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One value per domain.
+
+    Parameters
+    ----------
+    a, b
+        Of domain a and of domain b.
+    """
+
+    a: Tensor
+    b: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The generators' terms, one field per weight of `LossWeights`, each for both domains.
+
+    Parameters
+    ----------
+    adversarial
+        L_GAN: what the domain's discriminator says of the translations into it.
+    kl, reconstruction
+        L_VAE of the domain's images.
+    cycle_kl, cycle
+        L_CC of the domain's images: the divergences of both codes, that of the image and that of
+        its translation, and the L1 distance there and back.
+    """
+
+    adversarial: Pair
+    kl: Pair
+    reconstruction: Pair
+    cycle_kl: Pair
+    cycle: Pair
+
+    def weighted_sum(self, weights: LossWeights) -> Tensor:
+        """Return what the generators minimise.
+
+        Raises
+        ------
+        TypeError
+            If a weight has no term or a term no weight.
+        """
+        names = {f.name for f in fields(weights)}
+        if names != {f.name for f in fields(self)}:
+            raise TypeError(f"Weights {sorted(names)} and terms differ; give each term a weight.")
+        total = torch.zeros((), device=self.cycle.a.device)
+        for name in sorted(names):
+            pair: Pair = getattr(self, name)
+            total = total + getattr(weights, name) * (pair.a + pair.b)
+        return total
+
+    def detached(self) -> dict[str, Tensor]:
+        """Return every term by name and domain, without gradient."""
+        return {
+            f"{f.name}_{domain}": getattr(getattr(self, f.name), domain).detach()
+            for f in fields(self)
+            for domain in ("a", "b")
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorPass:
+    """What one pass through the generators gives.
+
+    Parameters
+    ----------
+    terms
+        Of the objective.
+    fakes
+        Translations into each domain, (B, C, H, W), without gradient, for the discriminators.
+    """
+
+    terms: Terms
+    fakes: Pair
+
+
+class Unit(nn.Module):
+    """The networks of a UNIT training and the two losses that are minimised in turn.
+
+    Parameters
+    ----------
+    model
+        Encoders and decoders; what is exported.
+    discriminator_a, discriminator_b
+        Map images of their domain to logits per scale.
+    adversarial
+        The adversarial loss.
+    """
+
+    def __init__(
+        self,
+        model: TranslationModel,
+        discriminator_a: nn.Module,
+        discriminator_b: nn.Module,
+        adversarial: Adversarial,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.discriminators = nn.ModuleList([discriminator_a, discriminator_b])
+        self.adversarial = adversarial
+
+    def generator_pass(self, images: Pair) -> GeneratorPass:
+        """Compute all terms of encoders and decoders on images (B, C, H, W) in [-1, 1].
+
+        The latent noise N(0, I) comes from torch's global generator; reconstruction and
+        translation of an image share one sample, the way back draws a fresh one.
+        """
+        encoder_a, encoder_b = self.model.encoders
+        decoder_a, decoder_b = self.model.decoders
+        batch = images.a.shape[0]
+        mean_a, mean_b = encoder_a(images.a), encoder_b(images.b)  # (B, 4 width, H/4, W/4)
+        code_a, code_b = with_noise(mean_a), with_noise(mean_b)
+        # one call per decoder: its norms treat every image of a batch alone, so this is exact
+        aa, ba = decoder_a(torch.cat([code_a, code_b])).split(batch)
+        bb, ab = decoder_b(torch.cat([code_b, code_a])).split(batch)
+        mean_ab, mean_ba = encoder_b(ab), encoder_a(ba)
+        aba, bab = decoder_a(with_noise(mean_ab)), decoder_b(with_noise(mean_ba))
+        kl = Pair(kl_to_unit_normal(mean_a), kl_to_unit_normal(mean_b))
+        with _frozen(self.discriminators):
+            logits_a, logits_b = self.discriminators[0](ba), self.discriminators[1](ab)
+        terms = Terms(
+            adversarial=Pair(
+                adversarial_generator(logits_a, self.adversarial),
+                adversarial_generator(logits_b, self.adversarial),
+            ),
+            kl=kl,
+            reconstruction=Pair(l1_distance(aa, images.a), l1_distance(bb, images.b)),
+            cycle_kl=Pair(kl.a + kl_to_unit_normal(mean_ab), kl.b + kl_to_unit_normal(mean_ba)),
+            cycle=Pair(l1_distance(aba, images.a), l1_distance(bab, images.b)),
+        )
+        return GeneratorPass(terms, Pair(ba.detach(), ab.detach()))
+
+    def discriminator_losses(self, images: Pair, fakes: Pair) -> Pair:
+        """Return the loss of each discriminator on images and translations into its domain."""
+        return Pair(
+            self._discriminator_loss(self.discriminators[0], images.a, fakes.a),
+            self._discriminator_loss(self.discriminators[1], images.b, fakes.b),
+        )
+
+    def _discriminator_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        both = discriminator(torch.cat([real, fake.to(real.dtype)]))
+        halves = [logits.split(real.shape[0]) for logits in both]
+        return adversarial_discriminator(
+            [half[0] for half in halves], [half[1] for half in halves], self.adversarial
+        )
+
+
+def with_noise(mean: Tensor) -> Tensor:
+    """Sample N(mean, I), reparametrised (Kingma, Welling 2014, section 2.4, sigma = 1)."""
+    return mean + torch.randn_like(mean)
+
+
+@contextmanager
+def _frozen(networks: nn.Module) -> Iterator[None]:
+    """Let gradients through the networks but not into their weights."""
+    parameters = [p for p in networks.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

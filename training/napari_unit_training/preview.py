@@ -1,0 +1,70 @@
+"""A picture of what the model does to a few fixed crops."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from napari_unit.atomic import written_whole
+from napari_unit.model import TranslationModel
+
+GAP_PX = 2
+GAP_VALUE = 128
+
+
+@torch.no_grad()
+def preview_grid(model: TranslationModel, crops: tuple[Tensor, Tensor]) -> NDArray[np.uint8]:
+    """Translate crops without noise and lay them out, a row per crop.
+
+    Columns: a, a to a, a to b, a to b to a, then the same of b with the roles exchanged.
+
+    Parameters
+    ----------
+    model
+        Its domains are a and b.
+    crops
+        Of a and b, shape (B, C, H, W) in [-1, 1], as many of each, on the model's device.
+
+    Returns
+    -------
+    Shape (Y, X, 3). One channel is shown gray, of more the first three as red, green, blue.
+    """
+    columns: list[Tensor] = []
+    names = [domain.name for domain in model.domains]
+    for own, other, images in zip(names, reversed(names), crops, strict=True):
+        code = model.encode(images, own)
+        translated = model.decode(code, other)
+        back = model.decode(model.encode(translated, other), own)
+        columns += [images, model.decode(code, own), translated, back]
+    shown = [_to_rgb(column) for column in columns]
+    rows = [_joined([column[i] for column in shown], 1) for i in range(len(crops[0]))]
+    return _joined(rows, 0)
+
+
+def write_preview(path: Path, model: TranslationModel, crops: tuple[Tensor, Tensor]) -> None:
+    """Write `preview_grid` as a PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as partial:
+        Image.fromarray(preview_grid(model, crops)).save(partial, format="png")
+
+
+def _to_rgb(images: Tensor) -> NDArray[np.uint8]:
+    """Map (B, C, H, W) in [-1, 1] to (B, H, W, 3) in 0..255."""
+    values = ((images.float().cpu() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    channels = values.shape[1]
+    if channels == 1:
+        values = values.expand(-1, 3, -1, -1)
+    elif channels == 2:
+        values = torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
+    return values[:, :3].permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _joined(parts: list[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:
+    shape = list(parts[0].shape)
+    shape[axis] = GAP_PX
+    gap = np.full(shape, GAP_VALUE, np.uint8)
+    spaced = [piece for part in parts for piece in (part, gap)][:-1]
+    return np.concatenate(spaced, axis)

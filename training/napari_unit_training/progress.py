@@ -1,0 +1,83 @@
+"""A run's events as lines in a terminal."""
+
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from napari_unit_training import events as run_events
+
+
+def show(events: Iterable[run_events.Event], stream: TextIO) -> None:
+    """Consume a run: a live line in a terminal, else one line per report.
+
+    Parameters
+    ----------
+    events
+        As `napari_unit_training.loop.train` yields them.
+    stream
+        Where to write.
+    """
+    console = Console(file=stream, soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        for event in events:
+            print(describe(event), file=stream, flush=True)
+        return
+    bar = Progress(
+        TextColumn("{task.completed:.0f}/{task.total:.0f} images"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task("", total=1)
+        for event in events:
+            if isinstance(event, run_events.Progress):
+                bar.update(
+                    task,
+                    completed=event.images_seen,
+                    total=event.images_total,
+                    description=_report(event),
+                )
+                continue
+            if isinstance(event, run_events.Started):
+                bar.update(task, completed=event.images_seen, total=event.images_total)
+            console.print(describe(event), markup=False)
+
+
+def describe(event: run_events.Event) -> str:
+    """Return an event as a line for people."""
+    match event:
+        case run_events.Started():
+            (name_a, name_b), (n_a, n_b) = event.domains, event.n_images
+            how = f"goes on from {event.images_seen}" if event.images_seen else "starts"
+            first = (
+                f"Training {how}: {n_a} images of {name_a}, {n_b} of {name_b}; "
+                f"{event.images_total} crops of each on {event.device} in {event.precision}."
+            )
+            return "\n".join([first, *event.notes])
+        case run_events.Progress():
+            return f"{event.images_seen}/{event.images_total} images · {_report(event)}"
+        case run_events.PreviewWritten():
+            return f"Preview: {event.path}"
+        case run_events.CheckpointSaved():
+            return f"Checkpoint: {event.path}"
+        case run_events.Finished():
+            return f"Finished after {event.images_seen} images: {event.model_path}"
+
+
+def _report(event: run_events.Progress) -> str:
+    """Return speed, time left, and each loss summed over the two domains."""
+    summed: dict[str, float] = {}
+    for name, value in event.losses.items():
+        term = name.removesuffix("_a").removesuffix("_b")
+        summed[term] = summed.get(term, 0.0) + value
+    losses = " ".join(f"{term} {value:.3g}" for term, value in summed.items())
+    return f"{event.images_per_second:.1f} images/s · {_clock(event.seconds_left)} left · {losses}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

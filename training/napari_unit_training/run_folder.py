@@ -1,0 +1,98 @@
+"""What is where in a run's folder, and whether a run may go on in it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from napari_unit.atomic import written_whole
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.config_files import read_config, settings_from
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.events import Event, to_json_line
+
+
+class RunFolder:
+    """The files of one run.
+
+    Parameters
+    ----------
+    path
+        Of the folder; made by `claim`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.settings_path = path / "settings.json"
+        self.data_path = path / "data.json"
+        self.events_path = path / "events.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.previews = path / "previews"
+        self.last_model_path = path / "last.safetensors"
+        self.model_path = path / "model.safetensors"
+
+    def check(self, settings: TrainSettings) -> None:
+        """Refuse a folder that is another run's or no run's; a missing or empty one is fine.
+
+        Raises
+        ------
+        TrainingError
+            If the folder holds other files, or a run with other settings.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise TrainingError(f"The output {self.path} is a file; give a folder for the run.")
+        if not self.path.exists() or not any(self.path.iterdir()):
+            return
+        if not self.settings_path.is_file():
+            raise TrainingError(
+                f"The folder {self.path} has files but no run in it; give an empty or a new one."
+            )
+        before = settings_from(read_config(self.settings_path))
+        differing = _differences(before, settings)
+        if differing:
+            raise TrainingError(
+                f"The run in {self.path} has other settings: {'; '.join(differing)}. "
+                "Give the same to go on with it, or another --out."
+            )
+
+    def claim(self, settings: TrainSettings, fingerprints: tuple[str, str]) -> None:
+        """Write settings and fingerprints of the images, or check them against those there.
+
+        Raises
+        ------
+        TrainingError
+            As `check`; or if the run was started with other images.
+        """
+        self.check(settings)
+        self.path.mkdir(parents=True, exist_ok=True)
+        if self.data_path.is_file():
+            before = json.loads(self.data_path.read_text("utf-8"))["fingerprints"]
+            changed = [
+                f"domain {name}"
+                for name, old, new in zip("ab", before, fingerprints, strict=True)
+                if old != new
+            ]
+            if changed:
+                raise TrainingError(
+                    f"The run in {self.path} was started with other images of "
+                    f"{' and '.join(changed)}; give the same to go on with it, or another --out."
+                )
+        else:
+            _write(self.data_path, {"fingerprints": fingerprints})
+        _write(self.settings_path, settings.to_mapping())
+
+    def log(self, event: Event) -> None:
+        """Append an event to ``events.jsonl``."""
+        with self.events_path.open("a", encoding="utf-8") as file:
+            file.write(to_json_line(event) + "\n")
+
+
+def _differences(before: TrainSettings, now: TrainSettings) -> list[str]:
+    """Name the settings that differ, but for those that a result does not depend on."""
+    old = replace(before, device=now.device, cadence=now.cadence).to_mapping()
+    new = now.to_mapping()
+    return [f"{key} was {old[key]!r} and is {new[key]!r}" for key in new if old[key] != new[key]]
+
+
+def _write(path: Path, values: object) -> None:
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(values, indent=2) + "\n", "utf-8")

@@ -1,0 +1,60 @@
+"""Which crops a step sees: a pure function of the seed and of the images seen."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MAX_DRAWS = 10
+"""After so many draws a flat crop is taken as it is: some domains have little else."""
+
+
+def seed_of(seed: int, images_seen: int, stream: int) -> int:
+    """Return a seed for one purpose (`stream`) at one point of a run, 0 to 2**63 - 1."""
+    state = np.random.SeedSequence((seed, images_seen, stream)).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def sample_crops(
+    images: Sequence[Tensor],
+    *,
+    seed: int,
+    images_seen: int,
+    stream: int,
+    batch_size: int,
+    crop_px: int,
+    min_deviation: float,
+) -> Tensor:
+    """Draw crops: an image uniformly, then a place in it uniformly.
+
+    Crop number n of a run depends on seed, stream and n alone, whatever the batch size.
+
+    Parameters
+    ----------
+    images
+        Tensors (C, Y, X), no side below `crop_px`.
+    seed, images_seen, stream
+        See `seed_of`.
+    batch_size, crop_px
+        How many, and their side.
+    min_deviation
+        A crop whose standard deviation is below it in every channel is drawn again, image and
+        place, at most `MAX_DRAWS` times in all.
+
+    Returns
+    -------
+    Shape (B, C, crop_px, crop_px).
+    """
+    crops = []
+    for index in range(images_seen, images_seen + batch_size):
+        random = np.random.default_rng((seed, index, stream))
+        for _ in range(MAX_DRAWS):
+            image = images[int(random.integers(len(images)))]
+            top = int(random.integers(image.shape[1] - crop_px + 1))
+            left = int(random.integers(image.shape[2] - crop_px + 1))
+            crop = image[:, top : top + crop_px, left : left + crop_px]
+            if bool((crop.std(dim=(1, 2), correction=0) >= min_deviation).any()):
+                break
+        crops.append(crop)
+    return torch.stack(crops)

@@ -1,0 +1,177 @@
+"""Networks, optimisers and the one training step; everything that a checkpoint must hold."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_unit.domains import Domain
+from napari_unit.model import TranslationModel
+from napari_unit_training.augment import Augmenter
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.data import DomainImages
+from napari_unit_training.discriminators import MultiScaleDiscriminator
+from napari_unit_training.ema import AveragedModel
+from napari_unit_training.methods.unit import Pair, Unit
+from napari_unit_training.precision import autocast
+from napari_unit_training.sampling import sample_crops, seed_of
+
+INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B = range(6)
+"""Streams of random numbers, see `napari_unit_training.sampling.seed_of`."""
+
+
+def learning_rate_factor(images_seen: int, images_total: int, decay_fraction: float) -> float:
+    """Return 1, then falling linearly to 0 over the last part of the run."""
+    decaying = decay_fraction * images_total
+    left = images_total - images_seen
+    return min(1.0, left / decaying) if decaying > 0 else 1.0
+
+
+class Session:
+    """A training in progress.
+
+    All randomness is a function of the seed and of the images seen, so that nothing but the
+    tensors of `state` has to be kept to go on exactly.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    domains
+        a and b.
+    device
+        Where it computes.
+    """
+
+    def __init__(
+        self, settings: TrainSettings, domains: tuple[Domain, Domain], device: torch.device
+    ) -> None:
+        self.settings = settings
+        self.device = device
+        self.images_seen = 0
+        with seeded(seed_of(settings.seed, 0, INITIALISATION), device):
+            model = TranslationModel(*domains, settings.architecture)
+            discriminators = [
+                MultiScaleDiscriminator(
+                    domain.n_channels,
+                    settings.discriminator_width,
+                    settings.n_scales,
+                    spectral_norm=settings.spectral_norm,
+                    detail_gain=settings.detail_gain,
+                )
+                for domain in domains
+            ]
+        self.unit = Unit(model, discriminators[0], discriminators[1], settings.adversarial)
+        self.unit.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = AveragedModel(
+            self.unit.model, settings.ema_half_life_images, settings.ema_ramp
+        )
+        self.augmenter = Augmenter(settings.augmentation)
+        self.generator_optimiser = self._adam(self.unit.model, settings.generator_learning_rate)
+        self.discriminator_optimiser = self._adam(
+            self.unit.discriminators, settings.discriminator_learning_rate
+        )
+
+    def _adam(self, networks: torch.nn.Module, learning_rate: float) -> torch.optim.Adam:
+        return torch.optim.Adam(
+            networks.parameters(),
+            lr=learning_rate,
+            betas=self.settings.betas,
+            weight_decay=self.settings.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+
+    def step(self, data: tuple[DomainImages, DomainImages]) -> dict[str, Tensor]:
+        """Update the generators, then the discriminators, on one batch of each domain.
+
+        Returns
+        -------
+        Every unweighted term, by name, as a scalar without gradient.
+        """
+        settings = self.settings
+        batch_size = min(settings.batch_size, settings.images_total - self.images_seen)
+        self._set_learning_rates()
+        with seeded(seed_of(settings.seed, self.images_seen, STEP), self.device):
+            images = Pair(
+                self._batch(data[0], CROPS_A, batch_size), self._batch(data[1], CROPS_B, batch_size)
+            )
+            with autocast(self.device, settings.precision):
+                generated = self.unit.generator_pass(images)
+            self.generator_optimiser.zero_grad()
+            generated.terms.weighted_sum(settings.weights).backward()
+            self.generator_optimiser.step()
+            with autocast(self.device, settings.precision):
+                losses = self.unit.discriminator_losses(images, generated.fakes)
+            self.discriminator_optimiser.zero_grad()
+            (settings.weights.adversarial * (losses.a + losses.b)).backward()
+            self.discriminator_optimiser.step()
+        self.images_seen += batch_size
+        self.averaged.update(self.unit.model, self.images_seen, batch_size)
+        return {
+            **generated.terms.detached(),
+            "discriminator_a": losses.a.detach(),
+            "discriminator_b": losses.b.detach(),
+        }
+
+    def _batch(self, data: DomainImages, stream: int, batch_size: int) -> Tensor:
+        settings = self.settings
+        crops = sample_crops(
+            data.images,
+            seed=settings.seed,
+            images_seen=self.images_seen,
+            stream=stream,
+            batch_size=batch_size,
+            crop_px=settings.crop_px,
+            min_deviation=settings.min_crop_deviation,
+        )
+        changed = self.augmenter(crops.to(self.device))
+        return changed.contiguous(memory_format=torch.channels_last)
+
+    @property
+    def learning_rate_factor(self) -> float:
+        """What the learning rates are multiplied with at the next step."""
+        s = self.settings
+        return learning_rate_factor(self.images_seen, s.images_total, s.decay_fraction)
+
+    def _set_learning_rates(self) -> None:
+        factor = self.learning_rate_factor
+        for optimiser, rate in (
+            (self.generator_optimiser, self.settings.generator_learning_rate),
+            (self.discriminator_optimiser, self.settings.discriminator_learning_rate),
+        ):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
+
+    def is_finite(self) -> bool:
+        """Whether all weights, the averaged ones too, are numbers."""
+        networks = (self.unit, self.averaged.model)
+        return all(bool(torch.isfinite(p).all()) for n in networks for p in n.parameters())
+
+    def state(self) -> dict[str, Any]:
+        """Return all that `load_state` needs to go on exactly, as tensors and plain values."""
+        return {
+            "images_seen": self.images_seen,
+            "networks": self.unit.state_dict(),
+            "averaged": self.averaged.model.state_dict(),
+            "generator_optimiser": self.generator_optimiser.state_dict(),
+            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.images_seen = int(state["images_seen"])
+        self.unit.load_state_dict(state["networks"])
+        self.averaged.model.load_state_dict(state["averaged"])
+        self.generator_optimiser.load_state_dict(state["generator_optimiser"])
+        self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators inside, and put them back as they were."""
+    cuda = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        yield
