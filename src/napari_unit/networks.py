@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from napari_unit.architecture import Architecture
@@ -15,9 +16,19 @@ from napari_unit.normalisation import InstanceNorm, LayerNorm, MeasurableNorm
 from napari_unit.tiling import LayerGeometry
 
 Activation = Literal["relu", "tanh", "none"]
+
+
+class ImageTanh(nn.Module):
+    """Hyperbolic tangent in float32 at least: near -1, bfloat16 has steps of a grey level."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return values in [-1, 1], shape as x."""
+        return torch.tanh(x.to(torch.promote_types(x.dtype, torch.float32)))
+
+
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
-    "tanh": nn.Tanh,
+    "tanh": ImageTanh,
     "none": nn.Identity,
 }
 

@@ -103,14 +103,37 @@ class MeasurableNorm(nn.Module):
         return x * scale + shift
 
 
+_PIXELS_AT_ONCE = 8192
+"""Pixels whose moments are taken in float32 before they are merged in float64."""
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def _moments_per_channel(x: Tensor) -> Moments:
-    """Pool x (B, C, H, W) per channel: within-image deviations first, then merged in float64."""
-    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)  # (B, C)
-    variance, mean = variance.double(), mean.double()
-    pixels = float(x.shape[2] * x.shape[3])
-    pooled = mean.mean(0)
-    deviations = pixels * (variance + (mean - pooled).square()).sum(0)
-    return Moments(pixels * x.shape[0], pooled, deviations)
+    """Pool x (B, C, H, W) per channel: moments of small groups of pixels, merged in float64."""
+    values = _at_least_float32(x)
+    if x.device.type == "cpu":
+        # torch's var_mean over the pixels of a channels-last map is ten times slower than this
+        pixels = values.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+        starts = range(0, len(pixels), _PIXELS_AT_ONCE)
+        groups = [pixels[start : start + _PIXELS_AT_ONCE] for start in starts]
+        counts = torch.tensor([len(group) for group in groups], dtype=torch.float64)
+        mean = torch.stack([group.mean(0) for group in groups])  # (G, C)
+        deviations = torch.stack(
+            [(group - m).square_().sum(0) for group, m in zip(groups, mean, strict=True)]
+        )
+    else:
+        variance, mean = torch.var_mean(values, dim=(2, 3), correction=0)  # (B, C)
+        n_px = x.shape[2] * x.shape[3]
+        counts = torch.full((x.shape[0],), float(n_px), dtype=torch.float64)
+        deviations = variance * n_px
+    # moments live on the CPU: not every device knows float64
+    mean, deviations, counts = mean.cpu().double(), deviations.cpu().double(), counts.view(-1, 1)
+    pooled = (mean * counts).sum(0) / counts.sum()
+    between = (counts * (mean - pooled).square()).sum(0)
+    return Moments(float(counts.sum()), pooled, deviations.sum(0) + between)
 
 
 class InstanceNorm(MeasurableNorm):
@@ -129,8 +152,8 @@ class InstanceNorm(MeasurableNorm):
         return scale, -moments.mean * scale
 
     def normalise(self, x: Tensor) -> Tensor:
-        """Normalise in float32 whatever the precision of x."""
-        return nn.functional.instance_norm(x.float(), eps=self.eps).to(x.dtype)
+        """Normalise in float32 at least, whatever the precision of x."""
+        return nn.functional.instance_norm(_at_least_float32(x), eps=self.eps).to(x.dtype)
 
 
 class LayerNorm(MeasurableNorm):
@@ -156,12 +179,12 @@ class LayerNorm(MeasurableNorm):
     def affine(self, moments: Moments) -> tuple[Tensor, Tensor]:
         """Return the scale and shift per channel, the learned ones included."""
         deviation = moments.variance(unbiased=True).sqrt()
-        scale = self.gamma.double() / (deviation + self.eps)
-        return scale, self.beta.double() - moments.mean * scale
+        scale = self.gamma.to(deviation) / (deviation + self.eps)
+        return scale, self.beta.to(deviation) - moments.mean * scale
 
     def normalise(self, x: Tensor) -> Tensor:
-        """Normalise in float32 whatever the precision of x."""
-        values = x.float()
+        """Normalise in float32 at least, whatever the precision of x."""
+        values = _at_least_float32(x)
         deviation, mean = torch.std_mean(values, dim=(1, 2, 3), keepdim=True)
         gamma, beta = self.gamma.view(1, -1, 1, 1), self.beta.view(1, -1, 1, 1)
         return (gamma * (values - mean) / (deviation + self.eps) + beta).to(x.dtype)

@@ -1,0 +1,91 @@
+"""Devices to compute on: which there are, how much memory they have, and in what state they run."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+
+def available_devices() -> tuple[str, ...]:
+    """Return the devices that ``"auto"`` chooses from, the fastest first; the last is the CPU."""
+    cuda = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    mps = ("mps",) if torch.backends.mps.is_available() else ()
+    return (*cuda, *mps, "cpu")
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of this name.
+
+    Parameters
+    ----------
+    name
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+    """
+    available = available_devices()
+    wanted = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
+    if wanted not in available:
+        raise ValueError(
+            f"The device is {name!r}; here there is 'auto' or one of {', '.join(available)}."
+        )
+    return torch.device(wanted)
+
+
+def available_bytes(device: torch.device) -> int | None:
+    """Return how much memory can still be taken on a device; None if that cannot be told."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    known = [n for n in (_system_bytes(), _cgroup_bytes()) if n is not None]
+    return min(known, default=None)
+
+
+def _system_bytes() -> int | None:
+    """Return what the system could still give, its file cache included where it tells."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _cgroup_bytes() -> int | None:
+    """Return what is left of a container's limit."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        limit = (root / "memory.max").read_text().strip()
+        used = int((root / "memory.current").read_text())
+        return None if limit == "max" else max(0, int(limit) - used)
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Compute without gradients, without denormal numbers and in full float32 precision.
+
+    Every setting is back as it was on leaving, so never yield to others inside.
+    """
+    was_flushing = _flushes_denormals()
+    torch.set_flush_denormal(True)
+    cudnn = torch.backends.cudnn
+    try:
+        # TF32 keeps 10 bits of the mantissa: tiles would differ by more than they may
+        with (
+            torch.inference_mode(),
+            cudnn.flags(enabled=cudnn.enabled, benchmark=False, allow_tf32=False),
+        ):
+            yield
+    finally:
+        torch.set_flush_denormal(was_flushing)
+
+
+def _flushes_denormals() -> bool:
+    return float(torch.tensor(1e-30) * torch.tensor(1e-12)) == 0.0
