@@ -1,0 +1,74 @@
+"""How a translation was made, as plain values and as a sentence."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_unit.layers import LayerImage, TranslationResult
+
+if TYPE_CHECKING:
+    from napari_unit.engine import Report, TranslationPlan
+    from napari_unit.modelfile import LoadedModel
+
+
+def provenance_of(
+    image: LayerImage, loaded: "LoadedModel", plan: "TranslationPlan", report: "Report"
+) -> dict[str, Any]:
+    """Return how a translation was made, in values that JSON can hold.
+
+    Parameters
+    ----------
+    image
+        What was translated.
+    loaded
+        By which model.
+    plan, report
+        Of the engine.
+
+    Returns
+    -------
+    ``model``, ``sha256`` of its file, ``from`` and ``to`` (domains), ``source`` (layer or file),
+    ``statistics``, ``seed``, ``tile`` (px), ``device``, ``dtype``, ``window`` (pixel values that
+    stood for -1 and 1), ``clipped_fraction`` of the image's pixel values outside it,
+    ``n_saturated`` values of the result that its dtype could not hold, ``notes``, ``version``.
+    """
+    from importlib.metadata import version
+
+    n_values = math.prod(image.shape)
+    if image.axes.channel is not None:
+        n_values = n_values // image.shape[image.axes.channel] * image.n_channels
+    window = report.input_window
+    notes = [*image.notes, *report.notes]
+    if image.has_alpha:
+        notes.append("Its opacity channel was left out.")
+    return {
+        "model": loaded.card.name,
+        "sha256": loaded.sha256,
+        "from": plan.source_domain,
+        "to": plan.target_domain,
+        "source": image.name if image.path is None else str(image.path),
+        "statistics": plan.settings.statistics,
+        "seed": plan.settings.seed,
+        "tile": plan.tile_px,
+        "device": plan.device,
+        "dtype": plan.settings.dtype.name,
+        "window": {"low": list(window.low), "high": list(window.high)},
+        "clipped_fraction": report.n_clipped / n_values,
+        "n_saturated": report.n_saturated,
+        "notes": notes,
+        "version": version("napari-unit"),
+    }
+
+
+def summary_of(result: TranslationResult) -> str:
+    """Say in a sentence what was translated, and how many pixel values had to be clipped."""
+    told = result.provenance
+    sentence = (
+        f"Translated {told['source']!r} from {told['from']!r} to {told['to']!r} with "
+        f"{told['model']!r}; {told['clipped_fraction']:.2%} of the image's pixel values were "
+        f"outside its intensity window and clipped"
+    )
+    if np.dtype(told["dtype"]).kind in "iu":
+        sentence += f", and {told['n_saturated']} of the result's did not fit {told['dtype']}"
+    return " ".join([f"{sentence}.", *told["notes"]])

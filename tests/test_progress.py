@@ -1,0 +1,88 @@
+import io
+import logging
+from collections.abc import Generator
+
+import pytest
+import rich.console
+
+from napari_unit import progress
+from napari_unit.engine import Progress
+from napari_unit.progress import Lines, carry_out
+
+
+def job(log: list[str], steps: int = 3) -> Generator[Progress, None, str]:
+    try:
+        for phase in ("statistics", "tiles"):
+            for i in range(steps):
+                yield Progress(phase, i + 1, steps)
+        return "result"
+    finally:
+        log.append("closed")
+
+
+def test_the_result_comes_back_and_a_listener_hears_every_step() -> None:
+    heard: list[Progress] = []
+    assert carry_out(job([]), heard.append) == "result"
+    assert [(p.phase, p.done) for p in heard][2:4] == [("statistics", 3), ("tiles", 1)]
+    assert carry_out(job([]), progress=False) == "result"
+
+
+def test_an_interruption_closes_the_job_at_once() -> None:
+    log: list[str] = []
+
+    def interrupt(news: Progress) -> None:
+        if news.phase == "tiles":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(job(log), interrupt)
+    assert log == ["closed"]
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(TypeError, match="progress is 'yes'; it must be True, False or a function"):
+        carry_out(job([]), "yes")  # type: ignore[arg-type]
+
+
+def test_a_terminal_sees_a_bar_per_phase_with_tiles_per_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = io.StringIO()
+    console = rich.console.Console(file=screen, force_terminal=True, width=120)
+    monkeypatch.setattr(rich.console, "Console", lambda **_: console)
+    carry_out(job([], 40), progress=True, summary=lambda result: f"There is a {result}.")
+    shown = screen.getvalue()
+    assert "Measuring statistics" in shown
+    assert "40 of 40 tiles" in shown
+    assert "tiles/s" in shown
+    assert "There is a result." in shown
+
+
+def test_elsewhere_it_is_silent_but_logged(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "napari_unit.progress"):
+        carry_out(job([]), progress=True, summary=lambda result: f"There is a {result}.")
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages == ["There is a result."]
+
+
+def test_a_command_without_a_terminal_prints_lines(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 100.0
+
+    def tick() -> float:
+        nonlocal now_s
+        now_s += 2.0
+        return now_s
+
+    monkeypatch.setattr(progress.time, "monotonic", tick)
+    carry_out(job([], 4), Lines())
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == [
+        "Measuring statistics: 4 of 4 steps, 0.5 steps/s",
+        "Translating: 4 of 4 tiles, 0.5 tiles/s",
+    ]
+    carry_out(job([], 9), Lines())
+    assert "Translating: 4 of 9 tiles, 0.5 tiles/s, 10 s left" in capfd.readouterr().err
