@@ -1,0 +1,63 @@
+"""What an image is and what a model expects, in sentences. Needs neither Qt nor torch."""
+
+import math
+
+from napari_unit.domains import Domain
+from napari_unit.layers import LayerImage
+
+
+def image_in_words(image: LayerImage) -> str:
+    """Describe an image in a line: planes, size, channels, pixel type, levels."""
+    length = dict(zip(image.axes.letters, image.shape, strict=True))
+    size = f"{length['X']} × {length['Y']} px"
+    stacked = {letter: n for letter, n in length.items() if letter not in "CSYX" and n > 1}
+    if stacked:
+        along = " × ".join(f"{n} {letter}" for letter, n in stacked.items())
+        size = f"{math.prod(stacked.values())} planes ({along}) of {size}"
+    parts = [size, _channels_in_words(image), str(image.array.dtype)]
+    if image.is_multiscale:
+        parts.append(f"{len(image.level_shapes)} levels")
+    return ", ".join(parts)
+
+
+def _channels_in_words(image: LayerImage) -> str:
+    if image.axes.channel is None:
+        return "gray"
+    if "S" in image.axes.letters and image.n_channels == 3:
+        return "RGB without its opacity" if image.has_alpha else "RGB"
+    return _counted(image.n_channels)
+
+
+def domain_in_words(domain: Domain) -> str:
+    """Say how many channels images of a domain have, and what they are."""
+    return f"{_counted(domain.n_channels)} ({', '.join(domain.channels)})"
+
+
+def misfit(image: LayerImage, source: Domain) -> str | None:
+    """Say why an image cannot be one of a domain; None where it can.
+
+    Parameters
+    ----------
+    image
+        The image to translate.
+    source
+        The domain that the chosen model and direction start from.
+    """
+    if image.array.dtype.kind not in "iuf":
+        return (
+            f"The layer {image.name!r} holds pixels of type {image.array.dtype}; "
+            "convert them to whole numbers or to floating point."
+        )
+    if image.n_channels == source.n_channels:
+        return None
+    advice = "Choose another layer, direction or model"
+    if source.n_channels > 1 and image.axes.channel is None:
+        advice += "; if one of the layer's axes holds the channels, name it C under More options"
+    return (
+        f"Images of {source.name!r} have {domain_in_words(source)}, "
+        f"but the layer {image.name!r} has {_counted(image.n_channels)}. {advice}."
+    )
+
+
+def _counted(n_channels: int) -> str:
+    return "1 channel" if n_channels == 1 else f"{n_channels} channels"

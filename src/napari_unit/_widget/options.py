@@ -1,0 +1,37 @@
+"""The settings that a person chooses from, in words."""
+
+import sys
+
+Option = tuple[str, str, str]
+"""A setting's value, what it is called, and what it means."""
+
+STATISTICS: tuple[Option, ...] = (
+    (
+        "image",
+        "From a sample of the image",
+        (
+            "Brightness and contrast inside the networks are measured once, on tiles sampled from "
+            "the whole image. Fast, and the usual choice."
+        ),
+    ),
+    (
+        "whole",
+        "From every pixel of the image",
+        (
+            "Gives exactly what translating the image in one piece would give. "
+            "Slower, and needs more memory."
+        ),
+    ),
+)
+DTYPES: tuple[Option, ...] = (
+    ("float32", "32-bit floating point", "Nothing is rounded or clipped."),
+    ("same", "As the layer", "Pixel values are rounded and clipped to the type of the layer."),
+    ("uint16", "16-bit whole numbers", "Pixel values are rounded and clipped to 0 to 65535."),
+    ("uint8", "8-bit whole numbers", "Pixel values are rounded and clipped to 0 to 255."),
+)
+_AUTO: Option = ("auto", "Automatic", "A GPU where PyTorch can use one, else the CPU.")
+_CPU: Option = ("cpu", "CPU", "Works everywhere.")
+_CUDA: Option = ("cuda", "GPU (CUDA)", "An NVIDIA GPU, or an AMD one with PyTorch for ROCm.")
+_MPS: Option = ("mps", "GPU (Apple)", "The GPU of a Mac with Apple silicon.")
+# asking torch which there are would import it, which takes seconds
+DEVICES: tuple[Option, ...] = (_AUTO, _CPU, _MPS if sys.platform == "darwin" else _CUDA)

@@ -1,0 +1,199 @@
+"""A translation on a thread of its own, and what it tells the thread that draws."""
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils.notifications import notification_manager, show_error
+from napari.utils.progress import cancelable_progress
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_unit._translate import TranslationRequest, translation_job
+from napari_unit._widget.pace import phase_in_words
+from napari_unit.layers import LayerImage, TranslationResult
+
+_logger = logging.getLogger(__name__)
+_REPORT_INTERVAL_S = 0.1
+_POLL_INTERVAL_MS = 100
+
+UNDERWAY: set["RunningTranslation"] = set()
+"""Translations that have not ended: one whose widget is gone must outlive it to end in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A translation that cannot be made, and the sentence that says why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A translation that met a fault of the plugin or of a library."""
+
+    error: Exception
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for users; the traceback is napari's to show."""
+        return f"The translation failed unexpectedly ({type(self.error).__name__}: {self.error})."
+
+
+Outcome = TranslationResult | Refusal | Crash | None
+"""None: told to stop before the end."""
+
+
+_TORCH_AFTER_QT = (
+    "Windows could not load PyTorch after Qt, a known fault of PyTorch 2.9 and later; start napari "
+    'with python -c "import torch, napari.__main__ as n; n.main()", or install PyTorch 2.8.'
+)
+
+
+def _is_torch_after_qt(error: Exception) -> bool:
+    """Tell a DLL of torch that cannot be loaded (pytorch/pytorch#166628) from other errors."""
+    return getattr(error, "winerror", None) in (126, 1114) and "torch" in str(error)
+
+
+class JobWorker(GeneratorWorker):
+    """Runs `translation_job` until it ends or is told to quit, asked between any two steps.
+
+    Napari's own loop would sleep through a refusal: it takes a RuntimeError for a deleted worker
+    and then never finishes, it reports every step however fast they come, and it leaves the
+    generator to the garbage collector, hence to another thread.
+    """
+
+    def work(self) -> Outcome:
+        """Take the job's steps; return what came of them."""
+        reported_s, phase = 0.0, None
+        try:
+            while not self.abort_requested:
+                progress = next(self._gen)
+                now_s = time.monotonic()
+                ends = progress.phase != phase or progress.done == progress.total
+                if ends or now_s - reported_s >= _REPORT_INTERVAL_S:
+                    reported_s, phase = now_s, progress.phase
+                    self.yielded.emit(progress)
+            self.aborted.emit()
+        except StopIteration as end:
+            result: TranslationResult = end.value
+            return result
+        except (ValueError, OSError, FloatingPointError) as error:
+            _logger.debug("A translation was refused.", exc_info=error)
+            return Refusal(_TORCH_AFTER_QT if _is_torch_after_qt(error) else str(error))
+        except MemoryError as error:
+            return Refusal(str(error) or "The computer ran out of memory.")
+        except Exception as error:
+            return Crash(error)
+        finally:
+            self._gen.close()
+        return None
+
+
+class RunningTranslation(QObject):
+    """One translation from start to end, with its bar in napari's activity dock.
+
+    Make and use it on the thread that draws; its signals come there.
+
+    Parameters
+    ----------
+    image
+        What to translate.
+    request
+        How to translate it.
+    """
+
+    told = Signal(object)
+    """How far it is: a `napari_unit.engine.Progress`, at most ten a second."""
+    canceling = Signal()
+    """It was told to stop, here or in the activity dock."""
+    succeeded = Signal(object)
+    """The `TranslationResult`."""
+    failed = Signal(str)
+    """A sentence that says why there is no result."""
+    ended = Signal()
+    """It runs no longer, for whatever reason; comes last."""
+
+    def __init__(self, image: LayerImage, request: TranslationRequest) -> None:
+        super().__init__()
+        self._title = f"Translating {image.name!r}"
+        self._phase = ""
+        self._is_canceling = False
+        self._bar = cancelable_progress(total=0, desc=self._title)
+        # the bar says that it was canceled only when asked
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL_INTERVAL_MS)
+        self._poll.timeout.connect(self._ask_bar)
+        self._worker = create_worker(
+            translation_job, image, request, _worker_class=JobWorker, _ignore_errors=True
+        )
+        self._worker.yielded.connect(self._tell)
+        self._worker.returned.connect(self._return)
+        self._worker.warned.connect(self._warn)
+        self._worker.finished.connect(self._end)
+
+    def start(self) -> None:
+        """Start the thread."""
+        UNDERWAY.add(self)
+        self._poll.start()
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Stop after the step that is being computed; `ended` comes when it has stopped."""
+        if self._is_canceling:
+            return
+        self._is_canceling = True
+        self._worker.quit()
+        self.canceling.emit()
+
+    def abandon(self) -> None:
+        """Stop, and tell nobody any more: whoever asked for the translation is gone."""
+        self.blockSignals(True)
+        self.cancel()
+        self._close_bar()
+
+    def _ask_bar(self) -> None:
+        if self._bar is not None and self._bar.is_canceled:
+            self.cancel()
+
+    def _tell(self, progress: Any) -> None:
+        if self._is_canceling:
+            return
+        self.told.emit(progress)
+        self._show_in_bar(progress)
+
+    def _show_in_bar(self, progress: Any) -> None:
+        # each change of the bar lets Qt handle events, so that the job may end in between
+        if self._bar is not None and progress.phase != self._phase:
+            self._phase = progress.phase
+            self._bar.set_description(f"{self._title}: {phase_in_words(progress.phase).lower()}")
+            if self._bar is not None:
+                self._bar.reset(progress.total)
+        if self._bar is not None:
+            self._bar.update(progress.done - self._bar.n)
+
+    def _return(self, outcome: Outcome) -> None:
+        if isinstance(outcome, TranslationResult):
+            self.succeeded.emit(outcome)
+        elif isinstance(outcome, Refusal):
+            show_error(outcome.sentence)
+            self.failed.emit(outcome.sentence)
+        elif isinstance(outcome, Crash):
+            error = outcome.error
+            notification_manager.receive_error(type(error), error, error.__traceback__)
+            self.failed.emit(outcome.sentence)
+
+    def _warn(self, warning: tuple[Any, ...]) -> None:
+        notification_manager.receive_warning(*warning)
+
+    def _end(self) -> None:
+        self._poll.stop()
+        self._close_bar()
+        UNDERWAY.discard(self)
+        self.ended.emit()
+
+    def _close_bar(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()

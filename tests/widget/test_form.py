@@ -1,0 +1,194 @@
+"""What is offered to choose from, and what is said where it cannot be done."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.qt
+
+
+# -- what can be chosen -------------------------------------------------------------------------
+
+
+def test_only_image_layers_are_offered_and_the_list_follows_the_viewer(
+    samples: Any, desk: Any
+) -> None:
+    at = desk()
+    choice = at.form.layer_choice
+    assert at.said() == ("hint", "There is no image layer; open an image first.")
+    at.viewer.add_labels(np.ones((64, 64), int), name="labels")
+    at.viewer.add_points(np.ones((3, 2)), name="points")
+    assert at.offered(choice) == []
+    assert not at.widget.run_button.isEnabled()
+
+    cells = at.viewer.add_image(samples.pixels(64, 64), name="cells")
+    other = at.viewer.add_image(samples.pixels(64, 64, seed=1), name="other")
+    assert at.offered(choice) == ["other", "cells"]
+    assert at.widget.run_button.isEnabled()
+
+    at.pick(choice, "cells")
+    cells.name = "renamed"
+    assert at.offered(choice) == ["other", "renamed"]
+    assert choice.currentText() == "renamed"
+    at.viewer.layers.move(0, 3)
+    assert choice.currentText() == "renamed"
+    at.viewer.layers.remove(other)
+    assert at.offered(choice) == ["renamed"]
+    at.viewer.layers.remove(cells)
+    assert at.offered(choice) == []
+    assert not at.widget.run_button.isEnabled()
+
+
+def test_the_selected_layer_is_chosen_when_the_widget_opens(samples: Any, desk: Any) -> None:
+    from napari_unit._widget.translate_widget import TranslateWidget
+
+    at = desk(
+        samples.image_layer(samples.pixels(64, 64), "one"),
+        samples.image_layer(samples.pixels(64, 64), "two"),
+    )
+    at.viewer.layers.selection.active = at.viewer.layers["one"]
+    again = TranslateWidget(at.viewer)
+    at.viewer.window.add_dock_widget(again, name="again")
+    assert again.form.layer_choice.currentText() == "one"
+
+
+def test_new_data_in_the_chosen_layer_is_looked_at(samples: Any, desk: Any) -> None:
+    at = desk(samples.image_layer(samples.pixels(64, 64)))
+    assert "64 × 64 px" in at.form.layer_note.text()
+    at.viewer.layers[0].data = samples.pixels(40, 32)
+    assert "32 × 40 px" in at.form.layer_note.text()
+
+
+def test_bundled_and_own_models_are_offered_with_what_they_are_for(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    models.add("mine", folder=models.user)
+    at = desk(samples.gray())
+    assert at.offered(at.form.model_choice) == ["nuclei", "mine"]
+    at.pick(at.form.model_choice, "mine")
+    assert at.form.model_note.text() == "What mine is for."
+
+
+def test_without_a_model_the_widget_says_how_to_get_one(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    at = desk(samples.gray(), model=False)
+    assert not at.widget.run_button.isEnabled()
+    assert at.said()[0] == "hint"
+    assert "open a model file" in at.said()[1]
+    # one that is trained meanwhile appears when the list is opened
+    models.add("trained", folder=models.user)
+    at.form.model_choice.showPopup()
+    at.form.model_choice.hidePopup()
+    assert at.offered(at.form.model_choice) == ["trained"]
+    assert at.widget.run_button.isEnabled()
+
+
+def test_a_model_file_is_opened_from_anywhere(
+    samples: Any, desk: Any, models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    path = models.add("elsewhere", b=("confocal", 1), folder=tmp_path / "usb")
+    at = desk(samples.gray())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(path), ""))
+    at.click(at.form.open_button)
+    assert at.form.model_choice.currentText() == "elsewhere"
+    assert at.form.direction_choice.currentText() == "synthetic → confocal"
+    result = at.run()
+    assert result.metadata["napari_unit"]["to"] == "confocal"
+
+
+def test_closing_the_file_dialog_changes_nothing(
+    samples: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    at = desk(samples.gray())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: ("", ""))
+    at.click(at.form.open_button)
+    assert at.form.model_choice.currentText() == "nuclei"
+    assert at.said() == (None, "")
+
+
+def test_the_direction_that_fits_the_layer_is_chosen(samples: Any, desk: Any, models: Any) -> None:
+    models.add("staining", a=("fluorescence", 1), b=("H&E", 3))
+    at = desk(samples.gray(), samples.rgb(), model=False)
+    at.viewer.layers[1].name = "slide"
+    at.pick(at.form.layer_choice, "slide")
+    assert at.form.direction_choice.currentText() == "H&E → fluorescence"
+    at.pick(at.form.layer_choice, "cells")
+    assert at.form.direction_choice.currentText() == "fluorescence → H&E"
+    result = at.run()
+    assert result.rgb
+    assert result.data.shape == (90, 70, 3)
+
+
+def test_a_wrong_channel_count_is_said_and_cannot_be_run(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    models.add("colour", a=("H&E", 3), b=("IHC", 3))
+    at = desk(samples.gray())
+    at.pick(at.form.model_choice, "colour")
+    kind, sentence = at.said()
+    assert kind == "hint"
+    assert "'H&E' have 3 channels (red, green, blue)" in sentence
+    assert "'cells' has 1 channel" in sentence
+    assert not at.widget.run_button.isEnabled()
+    at.pick(at.form.model_choice, "nuclei")
+    assert at.said() == (None, "")
+    assert at.widget.run_button.isEnabled()
+
+
+def test_an_axis_can_be_named_the_channels(samples: Any, desk: Any, models: Any) -> None:
+    models.add("pair", a=("live", 2), b=("fixed", 2))
+    at = desk(samples.image_layer(samples.pixels(2, 64, 48), "two stains"), model=False)
+    assert not at.widget.run_button.isEnabled()
+    assert "name it C under More options" in at.said()[1]
+    at.click(at.form.fold_button)
+    at.qtbot.keyClicks(at.form.axes_edit, "cyx")
+    result = at.run()
+    assert result is not None, at.said()
+    assert result.data.shape == (2, 64, 48)
+
+
+def test_axes_that_name_no_image_are_refused_in_a_sentence(samples: Any, desk: Any) -> None:
+    at = desk(samples.gray())
+    at.click(at.form.fold_button)
+    at.qtbot.keyClicks(at.form.axes_edit, "zz")
+    assert not at.widget.run_button.isEnabled()
+    assert at.said()[0] == "hint"
+    assert at.said()[1].endswith(".")
+
+
+def test_a_damaged_model_in_the_zoo_is_left_out_and_said(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    path = models.add("cut")
+    path.write_bytes(path.read_bytes()[:-100])
+    at = desk(samples.gray())
+    assert at.offered(at.form.model_choice) == ["nuclei"]
+    kind, sentence = at.said()
+    assert kind == "error"
+    assert "cut.safetensors" in sentence
+    assert at.run() is not None
+
+
+def test_a_foreign_file_is_refused_in_a_sentence(
+    samples: Any, desk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(b"no model at all")
+    at = desk(samples.gray())
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(path), ""))
+    at.click(at.form.open_button)
+    kind, sentence = at.said()
+    assert kind == "error"
+    assert "foreign.safetensors" in sentence
+    assert at.offered(at.form.model_choice) == ["nuclei"]
+    assert at.run() is not None
+    assert at.said()[0] == "done"
