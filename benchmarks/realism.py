@@ -174,7 +174,9 @@ class Whitening:
 
 def whitening(reference: Features, components: int = 64) -> Whitening:
     """Measure the whitening of a reference set (N, F)."""
-    mean, deviation = reference.mean(0), reference.std(0) + 1e-9
+    # A feature that is all but constant in the reference would drown the others in any other set.
+    deviation = reference.std(0)
+    mean, deviation = reference.mean(0), np.maximum(deviation, 0.05 * np.median(deviation))
     _, singular, rows = np.linalg.svd((reference - mean) / deviation, full_matrices=False)
     kept = min(components, int(np.count_nonzero(singular > 1e-6 * singular[0])))
     return Whitening(mean, deviation, rows[:kept].T / (singular[:kept] / np.sqrt(len(reference))))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 PATIENCE_S = 5.0
@@ -24,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A fixture would come too late: collecting the tests imports most modules.
     """
+    # a busy machine is no reason to fail
+    hypothesis.settings.register_profile("tests", deadline=None)
+    hypothesis.settings.load_profile("tests")
     home = tempfile.TemporaryDirectory(prefix="napari-unit-home-", ignore_cleanup_errors=True)
     patch = pytest.MonkeyPatch()
     config.add_cleanup(home.cleanup)
@@ -38,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         patch.setenv(name, str(Path(home.name, name.lower())))
     patch.setenv("NAPARI_CONFIG", str(Path(home.name, "napari.yaml")))
     # the networks of tests are too small for more threads to pay
-    patch.setenv("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+    patch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +62,44 @@ def nothing_stays_of_a_gui(request: pytest.FixtureRequest) -> Iterator[None]:
     for (kind, found), old in zip(LEFTOVERS.items(), before, strict=True):
         left = wait_until_gone(lambda found=found, old=old: found() - old)
         assert not left, f"the test left {kind} behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def torch_stays_as_it_was() -> Iterator[None]:
+    """Fail a test that leaves another state of torch to the tests after it."""
+    before = torch_state()
+    yield
+    after = torch_state()
+    if before and after and before != after:
+        set_torch_state(before)
+        pytest.fail(f"the test left torch in the state {after}; before it was {before}")
+
+
+def torch_state() -> dict[str, Any]:
+    """Return what is global in torch and changes results or speed; nothing if no one imported it.
+
+    Denormal numbers are a state of the thread that NumPy and hypothesis share with torch.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    return {
+        "flush_denormal": (torch.tensor(1e-40) * 1.0).item() == 0.0,
+        "num_threads": torch.get_num_threads(),
+        "default_dtype": torch.get_default_dtype(),
+        "grad_enabled": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def set_torch_state(state: dict[str, Any]) -> None:
+    import torch
+
+    torch.set_flush_denormal(state["flush_denormal"])
+    torch.set_num_threads(state["num_threads"])
+    torch.set_default_dtype(state["default_dtype"])
+    torch.set_grad_enabled(state["grad_enabled"])
+    torch.use_deterministic_algorithms(state["deterministic"])
 
 
 CALL_FAILED = pytest.StashKey[bool]()
@@ -152,3 +194,46 @@ def save_tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
         return path
 
     return save
+
+
+@pytest.fixture(scope="session")
+def random_model() -> Callable[..., Any]:
+    """Return a function that makes a model with random weights, always the same ones.
+
+    Its domains are called a and b and map -1 and 1 to themselves.
+    """
+
+    def make(
+        width: int = 3, channels: tuple[int, int] = (1, 1), n_shared: int = 1, seed: int = 0
+    ) -> Any:
+        import torch
+
+        from napari_unit.architecture import Architecture
+        from napari_unit.domains import Domain, IntensityScaling
+        from napari_unit.model import TranslationModel
+
+        scaling = IntensityScaling("range", -1.0, 1.0)
+        domains = (
+            Domain(name, tuple(f"{name}{index}" for index in range(n)), scaling)
+            for name, n in zip("ab", channels, strict=True)
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return TranslationModel(*domains, Architecture(width, n_shared=n_shared))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finish() -> Callable[..., tuple[Any, list[Any]]]:
+    """Return a function that runs a generator: what it returns, and all that it yields."""
+
+    def run(job: Any) -> tuple[Any, list[Any]]:
+        yielded = []
+        while True:
+            try:
+                yielded.append(next(job))
+            except StopIteration as end:
+                return end.value, yielded
+
+    return run

@@ -503,11 +503,11 @@ def test_an_output_that_exists_is_not_touched(tmp_path: Path, nuclei: Path) -> N
 def test_truncated_and_foreign_model_files_get_a_sentence(tmp_path: Path, nuclei: Path) -> None:
     truncated = tmp_path / "truncated.safetensors"
     truncated.write_bytes(nuclei.read_bytes()[:900])
-    with pytest.raises(ModelFileError, match="is not a whole .safetensors file"):
+    with pytest.raises(ModelFileError, match="is not a whole"):
         napari_unit.translate(GRAY, truncated, "real")
     foreign = tmp_path / "foreign.safetensors"
     foreign.write_text("weights")
-    with pytest.raises(ModelFileError, match="is not a whole .safetensors file"):
+    with pytest.raises(ModelFileError, match="is not a whole"):
         napari_unit.translate(GRAY, foreign, "real")
 
 

@@ -28,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     args = _parser(given).parse_args(given)
     with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = _show_warning
         try:
             status: int = args.run(args)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             print(f"napari-unit {args.command}: {error}", file=sys.stderr)
             return _REFUSED
         except KeyboardInterrupt:
@@ -50,7 +51,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"napari-unit {version('napari-unit')}\n")
+        print(f"napari-unit {version('napari-unit')}")
+        parser.exit()
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

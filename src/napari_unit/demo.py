@@ -116,7 +116,7 @@ def run_demo(settings: DemoSettings) -> DemoFiles:
     scene = simulate_nuclei(_scene_settings(settings.size_px), settings.seed)
     _write(files.simulated, scene.image, "fluorescence")
     _write(files.labels, scene.labels, "nucleus")
-    _tell(f"{scene.labels.max()} nuclei, {time.monotonic() - began_s:.0f} s.")
+    _tell(f"{scene.labels.max()} nuclei in {time.monotonic() - began_s:.0f} s.")
     began_s = time.monotonic()
     request = TranslationRequest(
         model=settings.model,
@@ -265,5 +265,7 @@ def add_layers(viewer: "napari.Viewer", scene: Scene, result: TranslationResult)
     )
     viewer.add_layer(make_layer(result))
     viewer.add_labels(scene.labels, name="labels", opacity=0.4, **placed).contour = 1
-    viewer.scale_bar.visible = True
+    # since napari 0.9 the viewer's own attribute is deprecated
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", viewer)
+    overlays.scale_bar.visible = True
     viewer.reset_view()

@@ -39,7 +39,7 @@ __all__ = [
     "run_plan",
 ]
 
-Phase = Literal["intensities", "statistics", "tiles"]
+Phase = Literal["intensities", "statistics", "tiles", "levels", "writing"]
 _Found = TypeVar("_Found")
 
 
@@ -52,6 +52,7 @@ class Progress:
     phase
         ``"intensities"``: the image is read and its intensities are measured;
         ``"statistics"``: those of the normalisation layers are; ``"tiles"``: it is translated.
+        A whole job goes on: ``"levels"``: smaller levels are made; ``"writing"``: the file is.
     done, total
         Steps of the phase.
     """

@@ -81,7 +81,7 @@ def fold(step: Step, moments: Moments | None) -> tuple[Tensor, Tensor]:
     """
     conv, norm = step.block.conv, step.block.norm
     assert conv.bias is not None
-    weight, bias = conv.weight.cpu().double(), conv.bias.cpu().double()
+    weight, bias = (p.detach().cpu().double() for p in (conv.weight, conv.bias))
     if norm is None or moments is None:
         return weight, bias
     scale, shift = (v.cpu() for v in norm.affine(moments))

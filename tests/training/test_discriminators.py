@@ -52,3 +52,34 @@ def test_a_batch_is_judged_image_by_image():
     images = torch.randn(2, 1, 32, 32)
     for together, alone in zip(networks(images), networks(images[1:]), strict=True):
         torch.testing.assert_close(together[1:], alone)
+
+
+def test_detail_is_shown_beside_the_image_on_every_scale():
+    """With the image's own channels cut off, logits depend on local differences alone."""
+    torch.manual_seed(0)
+    networks = MultiScaleDiscriminator(2, 2, 2, spectral_norm=False, detail_gain=10.0)
+    with torch.no_grad():
+        for scale in networks.scales:
+            assert scale.convolutions[0].in_channels == 4
+            scale.convolutions[0].weight[:, :2] = 0
+    image = torch.randn(1, 2, 32, 32)
+    for one, other, flat in zip(
+        networks(image), networks(image + 0.3), networks(torch.zeros_like(image)), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
+        assert not torch.allclose(one, flat, atol=1e-5, rtol=1e-3)
+
+
+def test_detail_grows_with_the_gain():
+    image = torch.rand(1, 1, 32, 32)
+    shown = []
+    for gain in (1.0, 5.0):
+        networks = PatchDiscriminator(1, 2, spectral_norm=False, detail_gain=gain)
+        networks.convolutions[0].register_forward_pre_hook(
+            lambda _module, given: shown.append(given[0])
+        )
+        networks(image)
+    assert torch.equal(shown[0][:, :1], image)
+    torch.testing.assert_close(shown[1][:, 1:], 5 * shown[0][:, 1:])
+    local = torch.nn.functional.unfold(image, 5).mean(1).view(1, 1, 28, 28)
+    torch.testing.assert_close(shown[0][:, 1:, 2:-2, 2:-2], image[..., 2:-2, 2:-2] - local)

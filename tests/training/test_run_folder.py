@@ -62,3 +62,13 @@ def test_events_are_appended(tmp_path):
         folder.log(CheckpointSaved(seen, tmp_path / "x.pt"))
     lines = folder.events_path.read_text().splitlines()
     assert [json.loads(line)["images_seen"] for line in lines] == [1, 2]
+
+
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(tmp_path, settings):
+    RunFolder(tmp_path).claim(settings, PRINTS)
+    older = settings.to_mapping()
+    del older["detail_gain"]
+    (tmp_path / "settings.json").write_text(json.dumps(older))
+    RunFolder(tmp_path).check(settings)
+    with pytest.raises(TrainingError, match=r"detail_gain was 0\.0 and is 3\.0"):
+        RunFolder(tmp_path).check(replace(settings, detail_gain=3.0))

@@ -103,7 +103,7 @@ def test_the_auto_encoders_learn(settings, make):
         settings,
         width=4,
         images_total=10_000,
-        batch_size=4,
+        batch_size=2,
         generator_learning_rate=2e-3,
         decay_fraction=0.0,
         weights=LossWeights(adversarial=0.0, kl=0.001, cycle_kl=0.001),

@@ -16,7 +16,7 @@ from napari_unit.layers import LayerImage, TranslationResult
 
 _logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1
-_POLL_INTERVAL_MS = 100
+_REFRESH_INTERVAL_MS = 100
 
 UNDERWAY: set["RunningTranslation"] = set()
 """Translations that have not ended: one whose widget is gone must outlive it to end in order."""
@@ -119,16 +119,17 @@ class RunningTranslation(QObject):
         super().__init__()
         self._title = f"Translating {image.name!r}"
         self._phase = ""
+        self._news: Any = None
+        self._is_refreshing = False
         self._is_canceling = False
         self._bar = cancelable_progress(total=0, desc=self._title)
-        # the bar says that it was canceled only when asked
-        self._poll = QTimer(self)
-        self._poll.setInterval(_POLL_INTERVAL_MS)
-        self._poll.timeout.connect(self._ask_bar)
+        self._clock = QTimer(self)
+        self._clock.setInterval(_REFRESH_INTERVAL_MS)
+        self._clock.timeout.connect(self._refresh)
         self._worker = create_worker(
             translation_job, image, request, _worker_class=JobWorker, _ignore_errors=True
         )
-        self._worker.yielded.connect(self._tell)
+        self._worker.yielded.connect(self._note)
         self._worker.returned.connect(self._return)
         self._worker.warned.connect(self._warn)
         self._worker.finished.connect(self._end)
@@ -136,7 +137,7 @@ class RunningTranslation(QObject):
     def start(self) -> None:
         """Start the thread."""
         UNDERWAY.add(self)
-        self._poll.start()
+        self._clock.start()
         self._worker.start()
 
     def cancel(self) -> None:
@@ -153,18 +154,31 @@ class RunningTranslation(QObject):
         self.cancel()
         self._close_bar()
 
-    def _ask_bar(self) -> None:
-        if self._bar is not None and self._bar.is_canceled:
-            self.cancel()
+    def _note(self, progress: Any) -> None:
+        """Remember the latest report; drawing each of them could fall behind the job."""
+        self._news = progress
 
-    def _tell(self, progress: Any) -> None:
-        if self._is_canceling:
+    def _refresh(self) -> None:
+        """Show the latest report, and ask the bar whether it was canceled: it does not tell.
+
+        A change of napari's bar lets Qt handle events, this method's own timer among them: on a
+        machine that draws more slowly than the job reports, it would call itself without end.
+        """
+        if False:
             return
-        self.told.emit(progress)
-        self._show_in_bar(progress)
+        self._is_refreshing = True
+        try:
+            if self._bar is not None and self._bar.is_canceled:
+                self.cancel()
+            news, self._news = self._news, None
+            if news is not None and not self._is_canceling:
+                self.told.emit(news)
+                self._show_in_bar(news)
+        finally:
+            self._is_refreshing = False
 
     def _show_in_bar(self, progress: Any) -> None:
-        # each change of the bar lets Qt handle events, so that the job may end in between
+        # the job may end, and the bar with it, while Qt handles events in between
         if self._bar is not None and progress.phase != self._phase:
             self._phase = progress.phase
             self._bar.set_description(f"{self._title}: {phase_in_words(progress.phase).lower()}")
@@ -188,7 +202,7 @@ class RunningTranslation(QObject):
         notification_manager.receive_warning(*warning)
 
     def _end(self) -> None:
-        self._poll.stop()
+        self._clock.stop()
         self._close_bar()
         UNDERWAY.discard(self)
         self.ended.emit()

@@ -1,0 +1,180 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_unit import cli, zoo
+from napari_unit.domains import Domain, IntensityScaling
+from napari_unit.image_files import open_path
+
+RANGE = IntensityScaling("range", 0.0, 255.0)
+SYNTHETIC = Domain(
+    "synthetic", ("dna",), IntensityScaling("percentiles", 0.5, 99.5, (100.0,), (40000.0,))
+)
+REAL = Domain("real", ("dna",), RANGE)
+STAINED = Domain("stained", ("red", "green", "blue"), RANGE)
+GRAY = np.random.default_rng(0).integers(0, 60000, (60, 52)).astype("u2")
+
+
+@pytest.fixture
+def workplace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save_tiny_model: Callable[..., Path]
+) -> Path:
+    """Return a folder with an image, the working directory; the bundled models are two."""
+    bundled = tmp_path / "bundled"
+    bundled.mkdir()
+    save_tiny_model("nuclei", SYNTHETIC, REAL, folder=bundled)
+    save_tiny_model("stain", SYNTHETIC, STAINED, folder=bundled)
+    monkeypatch.setattr(zoo, "bundled_folder", lambda: bundled)
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path / "none")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    tifffile.imwrite("in.tif", GRAY, resolution=(2e4, 2e4), resolutionunit="CENTIMETER")
+    return here
+
+
+def test_help_and_version_come_at_once_without_heavy_imports() -> None:
+    program = (
+        "import sys; from napari_unit.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'napari', 'rich', 'tifffile', 'napari_unit_training'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    for arguments, text in ((["--help"], "translate an image file"), (["--version"], "0.")):
+        began = os.times()
+        run = subprocess.run(
+            [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+        )
+        ended = os.times()
+        assert text in run.stdout
+        assert run.stdout.endswith("[]\n")
+        # not by the clock: the machine may be busy with other tests
+        busy_s = ended.children_user + ended.children_system
+        assert busy_s - began.children_user - began.children_system < 0.5
+
+
+def test_translate_writes_the_image_and_says_what_it_did(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["translate", "in.tif", "out.ome.tif", "--to", "real", "--dtype", "uint8"]) == 0
+    out, err = capsys.readouterr()
+    assert "Translated " in out
+    assert "from 'synthetic' to 'real' with 'nuclei'" in out
+    assert "0 of the result's did not fit uint8" in out
+    assert out.splitlines()[-1] == "out.ome.tif"
+    assert "Translating: 1 of 1 tiles" in err
+    made = tifffile.imread("out.ome.tif")
+    assert (made.shape, made.dtype) == (GRAY.shape, np.uint8)
+    size = open_path("out.ome.tif").pixel_size
+    assert size is not None
+    assert (size.y, size.x, size.unit) == (0.5, 0.5, "µm")
+
+
+def test_every_setting_reaches_the_engine(workplace: Path) -> None:
+    tifffile.imwrite("stack.tif", np.stack([GRAY, GRAY]), metadata={"axes": "QYX"})
+    common = ["translate", "stack.tif", "--model", "nuclei", "--to", "synthetic", "--quiet"]
+    rest = ["--axes", "ZYX", "--statistics", "whole", "--tile", "36", "--device", "cpu"]
+    assert cli.main([*common, "out.tif", *rest, "--dtype", "same", "--seed", "3"]) == 0
+    with tifffile.TiffFile("out.tif") as tif:
+        assert (tif.series[0].axes, tif.series[0].dtype) == ("ZYX", np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none.tif", "out.tif"], "none.tif does not exist"),
+        (["in.tif", "in.tif"], "in.tif exists already"),
+        (["in.tif", "out.png"], "must end in .ome.tif or .tif"),
+        (["in.tif", "out.tif"], "Several models translate images of 1 channel"),
+        (["in.tif", "out.tif", "--model", "cells"], "There is no model 'cells'; there is 'nuclei'"),
+        (["in.tif", "out.tif", "--model", "nuclei"], "say where to"),
+        (["in.tif", "out.tif", "--model", "nuclei", "--to", "x"], "has no domain 'x'"),
+        (["in.tif", "out.tif", "--to", "real", "--tile", "7"], "tile is 7; it must be"),
+        (["in.tif", "out.tif", "--to", "real", "--tile", "big"], "tile is 'big'; it must be"),
+        (["in.tif", "out.tif", "--to", "real", "--device", "x"], "device is 'x'"),
+        (["in.tif", "out.tif", "--to", "real", "--axes", "ZYX"], "but the image has 2"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_on_stderr(
+    workplace: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    before = sorted(path.name for path in workplace.iterdir())
+    assert cli.main(["translate", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("napari-unit translate: ")
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in workplace.iterdir()) == before
+
+
+def test_ctrl_c_leaves_nothing_and_says_so(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(news: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_unit.progress.foreground", lambda: interrupt)
+    assert cli.main(["translate", "in.tif", "out.tif", "--to", "real"]) == 130
+    assert capsys.readouterr().err == "napari-unit translate: interrupted.\n"
+    assert [path.name for path in workplace.iterdir()] == ["in.tif"]
+
+
+def test_models_are_listed_and_shown(
+    workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert cli.main(["models"]) == 0
+    listed = capsys.readouterr().out
+    assert "synthetic ↔ stained" in listed
+    assert "1 ↔ 3" in listed
+    assert "bundled" in listed
+    assert str(zoo.bundled_folder() / "nuclei.safetensors") in listed
+    assert cli.main(["models", "stain"]) == 0
+    shown = capsys.readouterr().out
+    assert "stained: red, green, blue; intensities by range 0 to 255" in shown
+    assert "synthetic: dna; intensities by percentiles 0.5 to 99.5, typically 100 to" in shown
+    assert "width 2, 1 residual blocks" in shown
+    assert cli.main(["models", "cells"]) == 2
+    assert "no model 'cells'" in capsys.readouterr().err
+
+
+def test_a_model_file_that_cannot_be_read_is_told_and_left_out(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (zoo.bundled_folder() / "torn.safetensors").write_text("torn")
+    assert cli.main(["models"]) == 0
+    out, err = capsys.readouterr()
+    assert "torn" not in out
+    assert err.startswith("napari-unit: ")
+    assert "torn.safetensors is not a whole .safetensors file" in err
+    assert err.count("\n") == 1
+
+
+def test_no_model_at_all_says_where_own_models_go(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in zoo.bundled_folder().iterdir():
+        path.unlink()
+    assert cli.main(["models"]) == 0
+    assert "There is no model; own models are looked for in" in capsys.readouterr().out
+
+
+def test_train_is_handed_to_the_trainer(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    assert "images of the first domain" in capsys.readouterr().out
+
+
+def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([])
+    assert stop.value.code == 2
+    assert "COMMAND" in capsys.readouterr().err
