@@ -9,10 +9,9 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import napari
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QToolButton
 
 PLUGIN = "napari-unit"
 SIZE_PX = (1400, 900)
@@ -42,10 +41,18 @@ def take(viewer: napari.Viewer, path: Path) -> None:
     print(path)
 
 
-def choose_model(widget: Any, model: Path | None) -> None:
-    """Choose a model as a user does, by name or by its file."""
-    if model is not None:
-        widget.form.model_choice.open_file(model)
+def open_activity_dock(viewer: napari.Viewer) -> None:
+    """Press the button in the status bar that shows what is going on in napari."""
+    viewer.window._qt_window.findChild(QToolButton, "QtActivityButton").click()
+
+
+def compare(viewer: napari.Viewer) -> None:
+    """Show the image above its translation, near enough to see nuclei."""
+    viewer.layers.remove("simulated nuclei labels")
+    viewer.canvas.grid.enabled = True
+    viewer.canvas.grid.shape = (2, 1)
+    viewer.reset_view()
+    viewer.scene.camera.zoom *= 1.6
 
 
 def main() -> None:
@@ -63,17 +70,21 @@ def main() -> None:
     # the labels lie on the image and would hide what the translation does to it
     viewer.layers[-1].visible = False
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Translate")
-    choose_model(widget, arguments.model)
+    if arguments.model is not None:
+        widget.form.model_choice.open_file(arguments.model)
     viewer.reset_view()
     take(viewer, arguments.out / "widget_ready.png")
 
+    open_activity_dock(viewer)
     widget.run_button.click()
     wait_until(lambda: "left" in widget.status.time_left.text())
     take(viewer, arguments.out / "widget_running.png")
+    open_activity_dock(viewer)
 
     wait_until(lambda: widget.run_button.isEnabled())
     if widget.status.kind != "done":
         raise RuntimeError(widget.status.message.text())
+    compare(viewer)
     take(viewer, arguments.out / "widget_result.png")
     viewer.close()
 

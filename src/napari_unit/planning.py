@@ -156,8 +156,8 @@ def plan_translation(
             else "free some memory, or use a narrower model"
         )
         raise MemoryError(
-            f"Measuring the statistics {settings.statistics!r} takes about {_gb(held)} of memory, "
-            f"and {_gb(available)} are available; {advice}."
+            f"Measuring the statistics {settings.statistics!r} takes about {_size(held)} of "
+            f"memory, and {_size(available)} are available; {advice}."
         )
     left = None if available is None else available - held
     n_channels = (planes.n_channels, model.domains[model.index_of(target_domain)].n_channels)
@@ -270,7 +270,7 @@ def _choose_tile(
     needed = tile_bytes(route, size, tile_px, n_channels)
     if left is not None and needed > left:
         raise MemoryError(
-            f"A tile of {tile_px} px takes about {_gb(needed)} of memory, and {_gb(left)} are "
+            f"A tile of {tile_px} px takes about {_size(needed)} of memory, and {_size(left)} are "
             "available; use a smaller tile or a narrower model."
         )
     if settings.tile_px != "auto":
@@ -288,5 +288,5 @@ def _itemsize(route: Route) -> int:
     return max(4, route.steps[0].block.conv.weight.element_size())
 
 
-def _gb(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB"
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"

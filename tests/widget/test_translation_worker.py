@@ -37,7 +37,8 @@ def test_the_viewer_stays_alive_and_progress_is_shown(samples: Any, desk: Any, g
     bars = list(progress._all_instances)
     assert len(bars) == 1
     assert isinstance(bars[0], cancelable_progress)
-    assert "cells" in bars[0].desc
+    at.wait(lambda: "Translating" in bars[0].desc)
+    assert (bars[0].n, bars[0].total) == (1, 1)
     n_ticks = len(ticks)
     at.wait(lambda: len(ticks) > n_ticks + 20)  # the job stands in the middle of a step
     gate.opened.set()

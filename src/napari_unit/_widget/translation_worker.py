@@ -117,12 +117,11 @@ class RunningTranslation(QObject):
 
     def __init__(self, image: LayerImage, request: TranslationRequest) -> None:
         super().__init__()
-        self._title = f"Translating {image.name!r}"
         self._phase = ""
         self._news: Any = None
         self._is_refreshing = False
         self._is_canceling = False
-        self._bar = cancelable_progress(total=0, desc=self._title)
+        self._bar = cancelable_progress(total=0, desc="Loading the model")
         self._clock = QTimer(self)
         self._clock.setInterval(_REFRESH_INTERVAL_MS)
         self._clock.timeout.connect(self._refresh)
@@ -164,7 +163,7 @@ class RunningTranslation(QObject):
         A change of napari's bar lets Qt handle events, this method's own timer among them: on a
         machine that draws more slowly than the job reports, it would call itself without end.
         """
-        if False:
+        if self._is_refreshing:
             return
         self._is_refreshing = True
         try:
@@ -181,7 +180,8 @@ class RunningTranslation(QObject):
         # the job may end, and the bar with it, while Qt handles events in between
         if self._bar is not None and progress.phase != self._phase:
             self._phase = progress.phase
-            self._bar.set_description(f"{self._title}: {phase_in_words(progress.phase).lower()}")
+            # short: beside a longer one, napari's dock has no room for its button to cancel
+            self._bar.set_description(phase_in_words(progress.phase))
             if self._bar is not None:
                 self._bar.reset(progress.total)
         if self._bar is not None:
