@@ -121,7 +121,10 @@ class RunningTranslation(QObject):
         self._news: Any = None
         self._is_refreshing = False
         self._is_canceling = False
-        self._bar = cancelable_progress(total=0, desc="Loading the model")
+        # few words: beside more, napari's dock has no room for its button to cancel
+        self._bar = cancelable_progress(
+            total=0, desc="Loading the model", bar_format="{l_bar}{bar}| {remaining} left"
+        )
         self._clock = QTimer(self)
         self._clock.setInterval(_REFRESH_INTERVAL_MS)
         self._clock.timeout.connect(self._refresh)
@@ -180,7 +183,6 @@ class RunningTranslation(QObject):
         # the job may end, and the bar with it, while Qt handles events in between
         if self._bar is not None and progress.phase != self._phase:
             self._phase = progress.phase
-            # short: beside a longer one, napari's dock has no room for its button to cancel
             self._bar.set_description(phase_in_words(progress.phase))
             if self._bar is not None:
                 self._bar.reset(progress.total)
