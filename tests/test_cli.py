@@ -137,6 +137,7 @@ def test_models_are_listed_and_shown(
     assert "1 ↔ 3" in listed
     assert "bundled" in listed
     assert str(zoo.bundled_folder() / "nuclei.safetensors") in listed
+    assert str(zoo.user_folder()) in listed
     assert cli.main(["models", "stain"]) == 0
     shown = capsys.readouterr().out
     assert "stained: red, green, blue; intensities by range 0 to 255" in shown

@@ -182,6 +182,7 @@ def _models(args: argparse.Namespace) -> int:
         )
     table.columns[-1].overflow = "fold"
     console.print(table)
+    console.print(f"Own models are looked for in {user_folder()}.", highlight=False, markup=False)
     return 0
 
 

@@ -109,7 +109,8 @@ class TranslationResult:
 
 def _napari_classes(value: Any) -> set[str]:
     """Return the names of the napari classes that a value is an instance of."""
-    return {c.__name__ for c in type(value).__mro__ if c.__module__.split(".")[0] == "napari"}
+    # not type(): plugins get layers behind a proxy, which is of their class but not of their type
+    return {c.__name__ for c in value.__class__.__mro__ if c.__module__.split(".")[0] == "napari"}
 
 
 def is_layer(value: Any) -> bool:

@@ -1,5 +1,7 @@
 """Jobs that are watched, canceled, abandoned and refused, in a real viewer."""
 
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -150,6 +152,50 @@ def test_closing_the_viewer_leaves_nothing_running(samples: Any, desk: Any, gate
     at.viewer.close()
     gate.opened.set()
     at.wait(lambda: bool(gate.closed_in))
+
+
+LEAVING = """
+import sys
+import napari
+import numpy as np
+from pathlib import Path
+from qtpy.QtCore import QTimer
+
+viewer = napari.Viewer(show=True)
+viewer.add_image(np.random.default_rng(0).integers(0, 255, (1500, 1500)).astype("uint8"))
+_, widget = viewer.window.add_plugin_dock_widget("napari-unit", "Translate")
+widget.form.model_choice.open_file(Path(sys.argv[1]))
+
+def close_once_it_runs():
+    if eval(sys.argv[2]):
+        timer.stop()
+        viewer.close()
+
+timer = QTimer()
+timer.timeout.connect(close_once_it_runs)
+timer.start(20)
+QTimer.singleShot(0, widget.run_button.click)
+napari.run()
+print("left")
+"""
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["widget.cancel_button.isEnabled()", "widget.status.steps.text()"],
+    ids=["while the model is loaded", "later"],
+)
+def test_napari_closed_in_the_middle_of_a_job_ends_without_a_complaint(
+    when: str, models: Any
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", LEAVING, str(models.add("nuclei")), when],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "left\n", "")
 
 
 def test_closing_the_dock_leaves_nothing_running(samples: Any, desk: Any, gate: Any) -> None:

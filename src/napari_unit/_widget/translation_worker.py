@@ -121,10 +121,8 @@ class RunningTranslation(QObject):
         self._news: Any = None
         self._is_refreshing = False
         self._is_canceling = False
-        # few words: beside more, napari's dock has no room for its button to cancel
-        self._bar = cancelable_progress(
-            total=0, desc="Loading the model", bar_format="{l_bar}{bar}| {remaining} left"
-        )
+        self._bar: cancelable_progress | None = None
+        self._is_over = False
         self._clock = QTimer(self)
         self._clock.setInterval(_REFRESH_INTERVAL_MS)
         self._clock.timeout.connect(self._refresh)
@@ -170,7 +168,9 @@ class RunningTranslation(QObject):
             return
         self._is_refreshing = True
         try:
-            if self._bar is not None and self._bar.is_canceled:
+            if self._bar is None:
+                self._open_bar()
+            elif self._bar.is_canceled:
                 self.cancel()
             news, self._news = self._news, None
             if news is not None and not self._is_canceling:
@@ -178,6 +178,17 @@ class RunningTranslation(QObject):
                 self._show_in_bar(news)
         finally:
             self._is_refreshing = False
+
+    def _open_bar(self) -> None:
+        if self._is_over:
+            return
+        # few words: beside more, napari's dock has no room for its button to cancel
+        bar = cancelable_progress(
+            total=0, desc="Loading the model", bar_format="{l_bar}{bar}| {remaining} left"
+        )
+        self._bar = bar
+        if self._is_over:  # napari lets Qt handle events while it makes the bar
+            self._close_bar()
 
     def _show_in_bar(self, progress: Any) -> None:
         # the job may end, and the bar with it, while Qt handles events in between
@@ -210,6 +221,7 @@ class RunningTranslation(QObject):
         self.ended.emit()
 
     def _close_bar(self) -> None:
+        self._is_over = True
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.close()
