@@ -16,7 +16,8 @@ HEAVY = GUI | {"torch", "kornia", "numpy", "scipy", "dask", "zarr", "tifffile", 
 # Read by the dock widget, the command line and the simulator, which open at once.
 WITHOUT_TORCH = [
     "architecture", "atomic", "axes", "direction", "domains", "image_files", "layers", "levels",
-    "modelcard", "ome_tiff", "placement", "provenance", "regions", "simulate", "storage", "tiling", "zoo",
+    "modelcard", "ome_tiff", "placement", "provenance", "regions", "simulate", "storage",
+    "tiling", "zoo",
 ]  # fmt: skip
 
 

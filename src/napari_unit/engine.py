@@ -228,7 +228,8 @@ def _prepare(
     sweep_plan = plan_sweep(route, plan.size, sample.fields)
     job = measure_statistics(sweep_plan, sample, padded, device, settings.statistics, settings.seed)
     measured = yield from _tell("statistics", job, 0, sweep_plan.n_pieces)
-    if settings.statistics == "whole":
+    if sample == all_of(padded):
+        # what comes before has just been computed for every plane
         return FromMaps(route, measured.layers, measured.maps), measured.statistics
     return FromPixels(route, measured.layers, padded), measured.statistics
 

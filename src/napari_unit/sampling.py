@@ -68,10 +68,10 @@ def n_looks(n_planes: int, size: tuple[int, int]) -> int:
 def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, Sample]:
     """Return squares of the image that are like the trainer's crops, dark and bright alike.
 
-    The planes are cut into squares of `SAMPLE_CORE_PX`. If there are at most `MAX_SAMPLED`, all
-    are taken. Else flat squares are left out, as the trainer leaves out flat crops (unless all
-    are flat), the others are ordered by their mean intensity and cut into `MAX_SAMPLED` strata,
-    and one is drawn from each.
+    The planes are cut into squares of `SAMPLE_CORE_PX`. If there are at most `MAX_SAMPLED`, the
+    sample is all of the image. Else flat squares are left out, as the trainer leaves out flat
+    crops (unless all are flat), the others are ordered by their mean intensity and cut into
+    `MAX_SAMPLED` strata, and one is drawn from each.
 
     Parameters
     ----------
@@ -84,13 +84,13 @@ def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, S
     ------
     Squares looked at so far, of `n_looks`.
     """
+    if not n_looks(planes.planes.n_planes, planes.size):
+        return all_of(planes)
     candidates = [
         Field(plane, core)
         for plane in range(planes.planes.n_planes)
         for core in grid(whole(planes.size), SAMPLE_CORE_PX)
     ]
-    if len(candidates) <= MAX_SAMPLED:
-        return Sample(tuple(candidates), len(candidates))
     random = np.random.default_rng(seed)
     if len(candidates) > MAX_CANDIDATES:
         chosen = np.sort(random.choice(len(candidates), MAX_CANDIDATES, replace=False))

@@ -199,6 +199,8 @@ class _CarriedField:
                 rows = Span(following.rows.start, strips[number].rows.stop)
                 self._save_rows(Region(rows, following.columns))
         self._keep(index, strips[number], values)
+        if number + 1 == len(strips):
+            self._input = None  # one map less, times the fields, until all of them are here
         return values
 
     def _strip_input(self, needed: Region) -> Tensor:

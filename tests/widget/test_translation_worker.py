@@ -112,6 +112,7 @@ def test_cancel_from_the_activity_dock(samples: Any, desk: Any, gate: Any) -> No
     at = desk(samples.gray())
     at.click(at.widget.run_button)
     at.wait(gate.reached.is_set)
+    at.wait(lambda: bool(progress._all_instances))
     next(iter(progress._all_instances)).cancel()
     at.wait(lambda: not at.widget.cancel_button.isEnabled())
     gate.opened.set()

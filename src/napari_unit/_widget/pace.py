@@ -64,7 +64,7 @@ def duration_in_words(seconds: float) -> str:
     Examples
     --------
     >>> duration_in_words(0.4), duration_in_words(83.0), duration_in_words(7300.0)
-    ('1 s', '1 min 23 s', '2 h 2 min')
+    ('1 s', '1 min 23 s', '2 h 1 min')
     """
     whole = max(1, round(seconds))
     if whole < 60:

@@ -8,7 +8,7 @@ from typing import Any
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import notification_manager, show_error
 from napari.utils.progress import cancelable_progress
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit._widget.pace import phase_in_words
@@ -138,7 +138,9 @@ class RunningTranslation(QObject):
         """Start the thread."""
         UNDERWAY.add(self)
         self._clock.start()
-        self._worker.start()
+        # the worker's own start waits for Qt's next turn, which may be the one that quits: it
+        # would then run in a Python that is being torn down, and nobody would wait for it
+        QThreadPool.globalInstance().start(self._worker)
 
     def cancel(self) -> None:
         """Stop after the step that is being computed; `ended` comes when it has stopped."""
@@ -152,6 +154,7 @@ class RunningTranslation(QObject):
         """Stop, and tell nobody any more: whoever asked for the translation is gone."""
         self.blockSignals(True)
         self.cancel()
+        self._clock.stop()
         self._close_bar()
 
     def _note(self, progress: Any) -> None:
