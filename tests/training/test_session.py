@@ -24,11 +24,11 @@ def make(folders):
 @given(st.integers(0, 1000), st.floats(0, 1))
 def test_the_learning_rate_is_constant_and_then_falls_in_a_line(seen, fraction):
     factor = learning_rate_factor(seen, 1000, fraction)
-    start = 1000 - fraction * 1000
-    if seen <= start:
+    left, falling = 1000 - seen, fraction * 1000
+    if left >= falling:
         assert factor == 1.0
     else:
-        assert factor == pytest.approx((1000 - seen) / (1000 - start))
+        assert factor == pytest.approx(left / falling)
 
 
 def test_a_step_changes_every_network_and_counts_its_images(settings, make):
