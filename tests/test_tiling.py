@@ -20,10 +20,13 @@ STEM = LayerGeometry(kernel=7, stride=1, padding=3, upsample=1)
 DOWN = LayerGeometry(kernel=4, stride=2, padding=1, upsample=1)
 SAME = LayerGeometry(kernel=3, stride=1, padding=1, upsample=1)
 UP = LayerGeometry(kernel=5, stride=1, padding=2, upsample=2)
+EVEN = LayerGeometry(kernel=2, stride=3, padding=0, upsample=1)
 UNIT = (STEM, DOWN, DOWN, *(SAME,) * 16, UP, UP, STEM)
 SHORT = (STEM, DOWN, DOWN, SAME, SAME, UP, UP, STEM)
 
-layers_in_any_order = st.lists(st.sampled_from([STEM, DOWN, SAME, UP]), min_size=1, max_size=6)
+layers_in_any_order = st.lists(
+    st.sampled_from([STEM, DOWN, SAME, UP, EVEN]), min_size=1, max_size=6
+)
 
 
 def convolve(line: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
@@ -145,6 +148,17 @@ def test_a_span_keeps_its_place_at_another_resolution() -> None:
 def test_a_span_without_pixels_is_refused(start: int, stop: int) -> None:
     with pytest.raises(ValueError, match=f"from pixel {start} to pixel {stop}"):
         Span(start, stop)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "upsample"),
+    [(0, 1, 0, 1), (3, 0, 1, 1), (3, 1, -1, 1), (3, 1, 1, 0), (3, 1, 2, 1), (2, 1, 1, 1)],
+)
+def test_a_layer_that_cannot_be_tiled_is_refused(
+    kernel: int, stride: int, padding: int, upsample: int
+) -> None:
+    with pytest.raises(ValueError, match=f"kernel {kernel}, stride {stride}, padding {padding}"):
+        LayerGeometry(kernel, stride, padding, upsample)
 
 
 def test_what_a_layer_does_not_have_is_refused() -> None:

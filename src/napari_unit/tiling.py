@@ -18,12 +18,28 @@ class LayerGeometry:
         Of the convolution, in pixels after the upsampling; the padding acts on both ends.
     upsample
         Nearest upsampling before it.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or a kernel could lie in the padding with its middle.
     """
 
     kernel: int
     stride: int
     padding: int
     upsample: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no tile could be cut for."""
+        if min(self.kernel, self.stride, self.upsample) < 1 or not (
+            0 <= 2 * self.padding < self.kernel
+        ):
+            raise ValueError(
+                f"A layer cannot have kernel {self.kernel}, stride {self.stride}, padding "
+                f"{self.padding} and upsampling {self.upsample}; they must be positive, and the "
+                "padding less than half of the kernel."
+            )
 
     def length_after(self, length: int) -> int:
         """Return the axis' length behind the layer."""
@@ -149,8 +165,8 @@ def step_for(layer: LayerGeometry, length: int, target: Span) -> AxisStep:
         raise ValueError(
             f"An axis of {upsampled} px is too short for a padding of {layer.padding} px."
         )
-    # a reflection by n pixels repeats the n pixels after the edge one, so they must be there
-    start, stop = min(max(0, start), upsampled - 1 - after), max(min(upsampled, stop), before + 1)
+    # a reflection repeats pixels after the edge one; a kernel that sees it sees them, too
+    start, stop = max(0, start), min(upsampled, stop)
     source = Span(start // layer.upsample, -(-stop // layer.upsample))
     crop = (start - source.start * layer.upsample, source.stop * layer.upsample - stop)
     return AxisStep(source, target, crop, (before, after))
