@@ -76,16 +76,16 @@ def torch_stays_as_it_was() -> Iterator[None]:
 
 
 def torch_state() -> dict[str, Any]:
-    """Return what is global in torch and changes results or speed; nothing if no one imported it.
+    """Return what is global in torch and changes results; nothing if no one imported it.
 
-    Denormal numbers are a state of the thread that NumPy and hypothesis share with torch.
+    Denormal numbers are a state of the thread that NumPy and hypothesis share with torch. The
+    number of threads is not there: numba, which napari uses where it is installed, sets it, too.
     """
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
     return {
         "flush_denormal": (torch.tensor(1e-40) * 1.0).item() == 0.0,
-        "num_threads": torch.get_num_threads(),
         "default_dtype": torch.get_default_dtype(),
         "grad_enabled": torch.is_grad_enabled(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -96,7 +96,6 @@ def set_torch_state(state: dict[str, Any]) -> None:
     import torch
 
     torch.set_flush_denormal(state["flush_denormal"])
-    torch.set_num_threads(state["num_threads"])
     torch.set_default_dtype(state["default_dtype"])
     torch.set_grad_enabled(state["grad_enabled"])
     torch.use_deterministic_algorithms(state["deterministic"])

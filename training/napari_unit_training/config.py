@@ -137,8 +137,9 @@ class TrainSettings:
     spectral_norm
         Bound the discriminators' Lipschitz constant (Miyato et al. 2018).
     detail_gain
-        Above 0, the discriminators see the image's local detail too, this many times as strong:
-        for images that are mostly dark, where they would long overlook grain and texture.
+        Above 0, the discriminators see the image's local detail too, this many times as strong
+        and bounded by a tanh: for images that are mostly dark, where they would long overlook
+        grain and texture.
     crop_px
         Side of the square training crops, a multiple of 4.
     min_crop_deviation

@@ -25,9 +25,10 @@ class PatchDiscriminator(nn.Module):
     spectral_norm
         Divide every weight by its largest singular value (Miyato et al. 2018, eq. 8).
     detail_gain
-        Above 0, the image's difference from its mean over 5x5 pixels is shown beside the image,
-        this many times as strong. In fluorescence most pixels are dark and nearly constant: far
-        from the rectifiers' kink, the first layers are linear and blind to grain and texture.
+        Above 0, ``tanh(detail_gain * (image - mean over 5x5 pixels))`` is shown beside the image.
+        In fluorescence most pixels are dark and nearly constant: far from the rectifiers' kink,
+        the first layers are linear and blind to grain and texture. The tanh keeps the edges of
+        bright nuclei, a hundred times as strong as the grain, from drowning it.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class PatchDiscriminator(nn.Module):
             local = nn.functional.avg_pool2d(
                 image, DETAIL_WINDOW_PX, 1, DETAIL_WINDOW_PX // 2, count_include_pad=False
             )
-            image = torch.cat([image, self.detail_gain * (image - local)], dim=1)
+            detail = torch.tanh(self.detail_gain * (image - local))
+            image = torch.cat([image, detail], dim=1)
         for convolution in self.convolutions[:-1]:
             image = nn.functional.leaky_relu(convolution(image), 0.2)
         logits: Tensor = self.convolutions[-1](image)
