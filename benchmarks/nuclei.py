@@ -25,8 +25,8 @@ from nuclei_splits import PARTS, SETS, LabelledImage, RealImages, read_real
 from platformdirs import user_cache_path
 from results_file import provenance, write_result
 
-from napari_unit.modelfile import LoadedModel, load_model
-from napari_unit.zoo import find_model
+from napari_unit.models.file import LoadedModel, load_model
+from napari_unit.models.zoo import find_model
 
 QUESTIONS = ("labels", "realism", "useful")
 PACKAGES = ("napari-unit", "torch", "numpy", "scipy", "scikit-image")

@@ -10,7 +10,7 @@ from nuclei_splits import LabelledImage
 from numpy.typing import NDArray
 from skimage.exposure import match_histograms
 
-from napari_unit.modelfile import LoadedModel
+from napari_unit.models.file import LoadedModel
 from napari_unit.simulate import SceneSettings, simulate_nuclei
 
 Statistics = Literal["image", "whole", "direct"]

@@ -15,17 +15,17 @@ import torch
 from numpy.typing import NDArray
 from results_file import markdown_table, provenance, write_result
 
-from napari_unit.architecture import Architecture
-from napari_unit.axes import Axes
-from napari_unit.devices import calm
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.engine import EngineSettings, Report, plan_translation, run_plan
-from napari_unit.image_files import open_path
-from napari_unit.model import TranslationModel
-from napari_unit.modelfile import load_model
-from napari_unit.regions import whole
-from napari_unit.statistics import StatisticsMode
-from napari_unit.storage import ArraySink, ArraySource
+from napari_unit.engine.devices import calm
+from napari_unit.engine.run import EngineSettings, Report, plan_translation, run_plan
+from napari_unit.engine.statistics import StatisticsMode
+from napari_unit.geometry.regions import whole
+from napari_unit.images.axes import Axes
+from napari_unit.images.files import open_path
+from napari_unit.images.storage import ArraySink, ArraySource
+from napari_unit.models.architecture import Architecture
+from napari_unit.models.file import load_model
+from napari_unit.models.model import TranslationModel
 
 MODES: tuple[StatisticsMode, ...] = ("whole", "image", "tile")
 SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg"}

@@ -179,10 +179,10 @@ def save_tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
     def save(name: str, *domains: Any, folder: Path | None = None) -> Path:
         import torch
 
-        from napari_unit.architecture import Architecture
-        from napari_unit.model import TranslationModel
-        from napari_unit.modelcard import ModelCard
-        from napari_unit.modelfile import save_model
+        from napari_unit.models.architecture import Architecture
+        from napari_unit.models.card import ModelCard
+        from napari_unit.models.file import save_model
+        from napari_unit.models.model import TranslationModel
 
         path = (folder or tmp_path_factory.mktemp("models")) / f"{name}.safetensors"
         with torch.random.fork_rng(devices=[]):
@@ -207,9 +207,9 @@ def random_model() -> Callable[..., Any]:
     ) -> Any:
         import torch
 
-        from napari_unit.architecture import Architecture
         from napari_unit.domains import Domain, IntensityScaling
-        from napari_unit.model import TranslationModel
+        from napari_unit.models.architecture import Architecture
+        from napari_unit.models.model import TranslationModel
 
         scaling = IntensityScaling("range", -1.0, 1.0)
         domains = (

@@ -25,11 +25,11 @@ from instance_score import Matches, match, score, without_dust
 from nuclei_segmentation import SegmentationSettings, classes, draw_crop, instances, normalised
 from nuclei_splits import LabelledImage
 
-from napari_unit.architecture import Architecture
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.model import TranslationModel
-from napari_unit.modelcard import ModelCard
-from napari_unit.modelfile import LoadedModel, load_model, save_model
+from napari_unit.models.architecture import Architecture
+from napari_unit.models.card import ModelCard
+from napari_unit.models.file import LoadedModel, load_model, save_model
+from napari_unit.models.model import TranslationModel
 
 SMALL = SegmentationSettings(width=4, depth=2, steps=60, batch=4, crop_px=32, learning_rate=2e-2)
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_unit import cli, zoo
+from napari_unit import cli
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.image_files import open_path
+from napari_unit.images.files import open_path
+from napari_unit.models import zoo
 
 RANGE = IntensityScaling("range", 0.0, 255.0)
 SYNTHETIC = Domain(

@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_unit import zoo
-from napari_unit.axes import Axes
 from napari_unit.direction import choose_direction, choose_model
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.layers import LayerImage
-from napari_unit.modelcard import ModelFileError
+from napari_unit.images.axes import Axes
+from napari_unit.images.layers import LayerImage
+from napari_unit.models import zoo
+from napari_unit.models.card import ModelFileError
 
 RANGE = IntensityScaling("range", 0.0, 255.0)
 A = Domain("synthetic", ("dna",), RANGE)

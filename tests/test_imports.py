@@ -15,9 +15,11 @@ GUI = {"napari", "magicgui", "qtpy", "superqt", "vispy", "PyQt5", "PyQt6", "PySi
 HEAVY = GUI | {"torch", "kornia", "numpy", "scipy", "dask", "zarr", "tifffile", "PIL", "rich"}
 # Read by the dock widget, the command line and the simulator, which open at once.
 WITHOUT_TORCH = [
-    "architecture", "atomic", "axes", "direction", "domains", "image_files", "layers", "levels",
-    "modelcard", "ome_tiff", "placement", "provenance", "regions", "simulate", "storage",
-    "tiling", "zoo",
+    "atomic", "direction", "domains", "engine.planes", "engine.sampling", "geometry.regions",
+    "geometry.tiling", "images.axes", "images.color", "images.files", "images.layers",
+    "images.levels", "images.ome_tiff", "images.outputs", "images.pictures", "images.placement",
+    "images.storage", "models.architecture", "models.card", "models.zoo", "progress",
+    "provenance", "simulate",
 ]  # fmt: skip
 
 
@@ -86,7 +88,7 @@ def test_the_trainer_knows_neither_gui_nor_plugin() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["napari_unit.cli", "--help"],
+        ["napari_unit", "--help"],
         ["napari_unit.cli", "models"],
         ["napari_unit.cli", "train", "-h"],
     ],

@@ -6,7 +6,7 @@ import pytest
 import rich.console
 
 from napari_unit import progress
-from napari_unit.engine import Progress
+from napari_unit.engine.run import Progress
 from napari_unit.progress import Lines, carry_out
 
 

@@ -16,14 +16,15 @@ import zarr
 from napari.layers import Image, Labels
 
 import napari_unit
-from napari_unit import cli, zoo
+from napari_unit import cli
 from napari_unit._translate import TranslationRequest, translation_job
-from napari_unit.axes import Axes
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.image_files import open_path
-from napari_unit.layers import LayerImage, read_layer
-from napari_unit.modelcard import ModelFileError
-from napari_unit.modelfile import load_model
+from napari_unit.images.axes import Axes
+from napari_unit.images.files import open_path
+from napari_unit.images.layers import LayerImage, read_layer
+from napari_unit.models import zoo
+from napari_unit.models.card import ModelFileError
+from napari_unit.models.file import load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_unit._translate import translate as translate
-    from napari_unit.modelfile import load_model as load_model
-    from napari_unit.zoo import list_models as list_models
+    from napari_unit.models.file import load_model as load_model
+    from napari_unit.models.zoo import list_models as list_models
 
     __version__: str
 
@@ -13,8 +13,8 @@ __all__ = ["__version__", "list_models", "load_model", "translate"]
 
 _HOME = {
     "translate": "napari_unit._translate",
-    "load_model": "napari_unit.modelfile",
-    "list_models": "napari_unit.zoo",
+    "load_model": "napari_unit.models.file",
+    "list_models": "napari_unit.models.zoo",
 }
 
 

@@ -7,26 +7,32 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_unit.axes import Axes
-from napari_unit.color import at_depth
 from napari_unit.direction import choose_direction, choose_model
 from napari_unit.domains import Domain
-from napari_unit.image_files import open_path
-from napari_unit.layers import LayerImage, TranslationResult, is_layer, make_layer, read_layer
-from napari_unit.ome_tiff import check_free
-from napari_unit.outputs import FileOutput, MemoryOutput, Output, shape_result
+from napari_unit.images.axes import Axes
+from napari_unit.images.color import at_depth
+from napari_unit.images.files import open_path
+from napari_unit.images.layers import (
+    LayerImage,
+    TranslationResult,
+    is_layer,
+    make_layer,
+    read_layer,
+)
+from napari_unit.images.ome_tiff import check_free
+from napari_unit.images.outputs import FileOutput, MemoryOutput, Output, shape_result
+from napari_unit.images.storage import ArraySource
+from napari_unit.models.zoo import ModelEntry
 from napari_unit.progress import Listener, carry_out
 from napari_unit.provenance import provenance_of, summary_of
-from napari_unit.storage import ArraySource
-from napari_unit.zoo import ModelEntry
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     import napari.layers
 
-    from napari_unit.engine import Progress
-    from napari_unit.modelfile import LoadedModel
+    from napari_unit.engine.run import Progress
+    from napari_unit.models.file import LoadedModel
 
 OutputDtype = Literal["float32", "same", "uint8", "uint16"]
 Statistics = Literal["image", "whole"]
@@ -122,7 +128,7 @@ def translate(
         Of the sample of the image that ``statistics="image"`` takes.
     progress
         True shows a bar on stderr where that is a terminal or a notebook; a function is called
-        with each `napari_unit.engine.Progress`.
+        with each `napari_unit.engine.run.Progress`.
 
     Returns
     -------
@@ -202,7 +208,7 @@ def translation_job(
     # torch takes seconds to import: what cannot work is refused before
     found = _find(image, request.model, request.to)
     direction = choose_direction(found.card.domains, request.to, image, found.card.name)
-    from napari_unit.engine import EngineSettings, Progress, plan_translation, run_plan
+    from napari_unit.engine.run import EngineSettings, Progress, plan_translation, run_plan
 
     settings = EngineSettings(
         request.statistics, request.tile, request.device, dtype, request.seed or 0
@@ -271,7 +277,7 @@ def _find(
 
 
 def _load(found: "ModelEntry | LoadedModel") -> "LoadedModel":
-    from napari_unit.modelfile import load_model
+    from napari_unit.models.file import load_model
 
     return load_model(found.path) if isinstance(found, ModelEntry) else found
 

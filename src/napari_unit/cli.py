@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_unit.modelcard import ModelCard
+    from napari_unit.models.card import ModelCard
 
 _REFUSED = 2
 _INTERRUPTED = 130
@@ -99,7 +99,7 @@ def _add_translate(parser: argparse.ArgumentParser) -> None:
 
 def _translate(args: argparse.Namespace) -> int:
     from napari_unit._translate import TranslationRequest, translation_job
-    from napari_unit.image_files import open_path
+    from napari_unit.images.files import open_path
     from napari_unit.progress import carry_out, foreground
     from napari_unit.provenance import summary_of
 
@@ -160,7 +160,7 @@ def _models(args: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.table import Table
 
-    from napari_unit.zoo import find_model, list_models, user_folder
+    from napari_unit.models.zoo import find_model, list_models, user_folder
 
     console = Console()
     if args.name is not None:

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unit._translate import TranslationRequest, translation_job
-from napari_unit.axes import Axes
-from napari_unit.layers import LayerImage, TranslationResult, make_layer
-from napari_unit.ome_tiff import OmeTiffPlan, OmeTiffSink
-from napari_unit.pictures import SideBySide, draw
-from napari_unit.placement import PixelSize
+from napari_unit.geometry.regions import whole
+from napari_unit.images.axes import Axes
+from napari_unit.images.layers import LayerImage, TranslationResult, make_layer
+from napari_unit.images.ome_tiff import OmeTiffPlan, OmeTiffSink
+from napari_unit.images.pictures import SideBySide, draw
+from napari_unit.images.placement import PixelSize
+from napari_unit.models.zoo import find_model
 from napari_unit.progress import carry_out, foreground
 from napari_unit.provenance import summary_of
-from napari_unit.regions import whole
 from napari_unit.simulate import PIXEL_SIZE_UM, Scene, SceneSettings, simulate_nuclei
-from napari_unit.zoo import find_model
 
 if TYPE_CHECKING:
     import napari

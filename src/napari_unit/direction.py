@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_unit.domains import Domain
-from napari_unit.layers import LayerImage
-from napari_unit.modelcard import ModelFileError
-from napari_unit.zoo import ModelEntry, find_model, list_models
+from napari_unit.images.layers import LayerImage
+from napari_unit.models.card import ModelFileError
+from napari_unit.models.zoo import ModelEntry, find_model, list_models
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from napari_unit.engine import Progress
+    from napari_unit.engine.run import Progress
 
 Result = TypeVar("Result")
 Listener = Callable[["Progress"], None]
@@ -41,7 +41,7 @@ def carry_out(
         Closed in any case, so that an interruption (Ctrl-C) leaves nothing half done.
     progress
         True: a bar on stderr if that is a terminal or a notebook; False: none; or what is called
-        with every `napari_unit.engine.Progress`.
+        with every `napari_unit.engine.run.Progress`.
     summary
         Makes a sentence of the result, shown under the bar and logged.
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_unit.layers import LayerImage, TranslationResult
+from napari_unit.images.layers import LayerImage, TranslationResult
 
 if TYPE_CHECKING:
-    from napari_unit.engine import Report, TranslationPlan
-    from napari_unit.modelfile import LoadedModel
+    from napari_unit.engine.run import Report, TranslationPlan
+    from napari_unit.models.file import LoadedModel
 
 
 def provenance_of(

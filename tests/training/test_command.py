@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from napari_unit.modelcard import read_card
+from napari_unit.models.card import read_card
 from napari_unit_training.command import add_arguments, run, settings_of
 from napari_unit_training.config_files import read_preset, settings_from
 from napari_unit_training.errors import TrainingError

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from napari_unit.architecture import Architecture
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.model import TranslationModel
+from napari_unit.models.architecture import Architecture
+from napari_unit.models.model import TranslationModel
 from napari_unit_training.ema import AveragedModel
 
 

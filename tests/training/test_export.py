@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from napari_unit.modelfile import load_model
+from napari_unit.models.file import load_model
 from napari_unit_training.command import settings_of
 from napari_unit_training.config_files import read_preset, settings_from
 from napari_unit_training.export import export_model, make_card

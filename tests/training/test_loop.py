@@ -11,7 +11,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from napari_unit.modelfile import load_model
+from napari_unit.models.file import load_model
 from napari_unit_training.config import Cadence, DomainSettings
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (

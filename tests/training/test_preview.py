@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from napari_unit.architecture import Architecture
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.model import TranslationModel
+from napari_unit.models.architecture import Architecture
+from napari_unit.models.model import TranslationModel
 from napari_unit_training.preview import GAP_PX, preview_grid, write_preview
 
 

@@ -3,10 +3,10 @@ from dataclasses import dataclass, fields, replace
 import pytest
 import torch
 
-from napari_unit.architecture import Architecture
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.model import TranslationModel
-from napari_unit.networks import ResidualBlock
+from napari_unit.models.architecture import Architecture
+from napari_unit.models.model import TranslationModel
+from napari_unit.models.networks import ResidualBlock
 from napari_unit_training.config import LossWeights
 from napari_unit_training.discriminators import MultiScaleDiscriminator
 from napari_unit_training.losses import adversarial_generator, kl_to_unit_normal, l1_distance

@@ -12,12 +12,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from napari_unit import zoo
-from napari_unit.architecture import Architecture
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.model import TranslationModel
-from napari_unit.modelcard import ModelCard
-from napari_unit.modelfile import save_model
+from napari_unit.models import zoo
+from napari_unit.models.architecture import Architecture
+from napari_unit.models.card import ModelCard
+from napari_unit.models.file import save_model
+from napari_unit.models.model import TranslationModel
 
 CHANNEL_NAMES = {1: ("light",), 2: ("nuclei", "actin"), 3: ("red", "green", "blue")}
 PATIENCE_MS = 60_000

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from napari_unit._widget.fit import domain_in_words, image_in_words, misfit
-from napari_unit.axes import Axes
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.layers import LayerImage
+from napari_unit.images.axes import Axes
+from napari_unit.images.layers import LayerImage
 
 GRAY = Domain("synthetic", ("light",), IntensityScaling("range", 0.0, 1.0))
 RGB = Domain("H&E", ("red", "green", "blue"), IntensityScaling("range", 0.0, 255.0))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from napari_unit.architecture import Architecture
+from napari_unit.models.architecture import Architecture
 from napari_unit_training.errors import TrainingError
 
 Adversarial = Literal["least-squares", "cross-entropy"]
@@ -129,7 +129,7 @@ class TrainSettings:
     domain_a, domain_b
         How the two folders are understood.
     width, n_residual, n_shared
-        Sizes of encoders and decoders, see `napari_unit.architecture.Architecture`.
+        Sizes of encoders and decoders, see `napari_unit.models.architecture.Architecture`.
     discriminator_width
         Feature maps after the first convolution of a discriminator; 64 is the paper's.
     n_scales

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
-from napari_unit.model import TranslationModel
+from napari_unit.models.model import TranslationModel
 
 
 class AveragedModel:

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from napari_unit.modelcard import ModelCard
-from napari_unit.modelfile import save_model
+from napari_unit.models.card import ModelCard
+from napari_unit.models.file import save_model
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import preset_names, read_preset, settings_from
 from napari_unit_training.data import DomainImages

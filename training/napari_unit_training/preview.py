@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from napari_unit.atomic import written_whole
-from napari_unit.model import TranslationModel
+from napari_unit.models.model import TranslationModel
 
 GAP_PX = 2
 GAP_VALUE = 128

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_unit.domains import Domain
-from napari_unit.model import TranslationModel
+from napari_unit.models.model import TranslationModel
 from napari_unit_training.augment import Augmenter
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.data import DomainImages

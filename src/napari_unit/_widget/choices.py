@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
 from napari_unit._widget.options import Option
 from napari_unit.domains import Domain
-from napari_unit.zoo import ModelEntry, find_model, list_models
+from napari_unit.models.zoo import ModelEntry, find_model, list_models
 
 
 class Choice(QComboBox):
@@ -159,7 +159,7 @@ class ModelChoice(Choice):
 
         Raises
         ------
-        napari_unit.modelcard.ModelFileError
+        napari_unit.models.card.ModelFileError
             If the file is no model or a damaged one.
         """
         entry = find_model(path.resolve())

@@ -3,7 +3,7 @@
 import math
 
 from napari_unit.domains import Domain
-from napari_unit.layers import LayerImage
+from napari_unit.images.layers import LayerImage
 
 
 def image_in_words(image: LayerImage) -> str:

@@ -14,14 +14,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unit import zoo
 from napari_unit._translate import TranslationRequest
 from napari_unit._widget.choices import DirectionChoice, LayerChoice, ModelChoice, OptionChoice
 from napari_unit._widget.fit import image_in_words, misfit
 from napari_unit._widget.options import DEVICES, DTYPES, STATISTICS
 from napari_unit._widget.status import wrapping_label
-from napari_unit.layers import LayerImage, read_layer
-from napari_unit.modelcard import ModelFileError
+from napari_unit.images.layers import LayerImage, read_layer
+from napari_unit.models import zoo
+from napari_unit.models.card import ModelFileError
 
 
 class TranslationForm(QWidget):

@@ -13,7 +13,7 @@ def remarks(provenance: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     provenance
-        Of a `napari_unit.layers.TranslationResult`.
+        Of a `napari_unit.images.layers.TranslationResult`.
     """
     said = list(provenance["notes"])
     clipped, n_saturated = provenance["clipped_fraction"], provenance["n_saturated"]

@@ -79,7 +79,7 @@ class StatusPanel(QWidget):
         Parameters
         ----------
         progress
-            A `napari_unit.engine.Progress`.
+            A `napari_unit.engine.run.Progress`.
         """
         self._pace.take_note(progress.phase, progress.done, time.monotonic())
         self.bar.setRange(0, progress.total)

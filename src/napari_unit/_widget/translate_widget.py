@@ -15,7 +15,7 @@ from napari_unit._widget.remarks import remarks
 from napari_unit._widget.status import StatusPanel
 from napari_unit._widget.style import stylesheet
 from napari_unit._widget.translation_worker import RunningTranslation
-from napari_unit.layers import TranslationResult, make_layer
+from napari_unit.images.layers import TranslationResult, make_layer
 
 if TYPE_CHECKING:
     import napari.viewer

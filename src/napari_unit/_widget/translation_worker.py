@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit._widget.pace import phase_in_words
-from napari_unit.layers import LayerImage, TranslationResult
+from napari_unit.images.layers import LayerImage, TranslationResult
 
 _logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1
@@ -105,7 +105,7 @@ class RunningTranslation(QObject):
     """
 
     told = Signal(object)
-    """How far it is: a `napari_unit.engine.Progress`, at most ten a second."""
+    """How far it is: a `napari_unit.engine.run.Progress`, at most ten a second."""
     canceling = Signal()
     """It was told to stop, here or in the activity dock."""
     succeeded = Signal(object)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from napari_unit.model import TranslationModel
+from napari_unit.models.model import TranslationModel
 from napari_unit_training.config import Adversarial, LossWeights
 from napari_unit_training.losses import (
     adversarial_discriminator,

@@ -1,0 +1,1 @@
+"""The tiled engine: translate images of any size, equal to translating them in one piece."""

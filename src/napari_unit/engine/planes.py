@@ -1,0 +1,93 @@
+"""What the engine reads pixels from and writes them to."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unit.domains import Window
+from napari_unit.geometry.regions import Region
+from napari_unit.geometry.tiling import Span
+
+
+class PlaneSource(Protocol):
+    """Planes of one size that are translated alike, read region by region.
+
+    Attributes
+    ----------
+    n_planes, n_channels, height, width, dtype
+        Of the image.
+    """
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes."""
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of a plane."""
+
+    @property
+    def height(self) -> int:
+        """Rows of a plane."""
+
+    @property
+    def width(self) -> int:
+        """Columns of a plane."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+
+    def read(self, plane: int, region: Region) -> NDArray[Any]:
+        """Return the pixels (C, Y, X) of a region inside the plane."""
+
+
+class PlaneSink(Protocol):
+    """Where translated planes go."""
+
+    def write(self, plane: int, region: Region, pixels: NDArray[Any]) -> None:
+        """Take the pixels (C, Y, X) of a region; each region comes once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedPlanes:
+    """The planes as the networks see them: in [-1, 1], reflected at the far ends.
+
+    Nothing is held in memory; the reflection is made where a region reaches into it.
+
+    Parameters
+    ----------
+    planes
+        The image.
+    window
+        Pixel values that stand for -1 and 1.
+    size
+        Height and width after the reflection, not smaller than the image's.
+    """
+
+    planes: PlaneSource
+    window: Window
+    size: tuple[int, int]
+
+    def read(self, plane: int, region: Region) -> NDArray[np.float32]:
+        """Return the pixels (C, Y, X) of a region inside the padded plane."""
+        rows, row_index = _reflected(region.rows, self.planes.height)
+        columns, column_index = _reflected(region.columns, self.planes.width)
+        unit = self.window.to_unit(self.planes.read(plane, Region(rows, columns)))
+        if row_index is not None:
+            unit = unit[:, row_index]
+        if column_index is not None:
+            unit = unit[:, :, column_index]
+        return unit
+
+
+def _reflected(span: Span, length: int) -> tuple[Span, NDArray[np.intp] | None]:
+    """Return which pixels of an axis to read, and in which order they make the span."""
+    if span.stop <= length:
+        return span, None
+    index = np.arange(span.start, span.stop)
+    index = np.where(index < length, index, 2 * (length - 1) - index)
+    first, last = int(index.min()), int(index.max())
+    return Span(first, last + 1), index - first

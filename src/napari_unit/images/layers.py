@@ -1,0 +1,206 @@
+"""Napari layers as plain values, and back. Reads no pixels; only `make_layer` imports napari."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_unit.domains import Domain
+from napari_unit.images.axes import Axes, axes_of_labels, is_rgb
+from napari_unit.images.placement import PixelSize, Placement
+
+if TYPE_CHECKING:
+    import napari.layers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerImage:
+    """An image to translate: what is needed of a layer, so that another thread can work on it.
+
+    Parameters
+    ----------
+    array
+        Level 0: a numpy, dask or zarr array, or anything else that has a shape and a dtype and
+        gives numpy arrays when sliced.
+    axes
+        Of the array; the last one is S for colour.
+    name
+        Of the layer, or of the file.
+    placement
+        Where the layer stands; None for a bare array, which stands nowhere.
+    pixel_size
+        None where it is not known.
+    has_alpha
+        The last channel is opacity, and is not translated.
+    level_shapes
+        Of all levels of a multiscale layer, level 0 first; one for other images.
+    path
+        Of the file that it was read from, where that is known.
+    notes
+        What a user should know of how it was read: sentences for the provenance.
+    """
+
+    array: Any
+    axes: Axes
+    name: str
+    placement: Placement | None = None
+    pixel_size: PixelSize | None = None
+    has_alpha: bool = False
+    level_shapes: tuple[tuple[int, ...], ...] = ()
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of level 0."""
+        return tuple(int(length) for length in self.array.shape)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels to translate: without opacity; 1 where there is no channel axis."""
+        return self.axes.channels_in(self.shape) - self.has_alpha
+
+    @property
+    def is_multiscale(self) -> bool:
+        """Tell whether there are smaller levels besides level 0."""
+        return len(self.level_shapes) > 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TranslationResult:
+    """What a translation gives.
+
+    Parameters
+    ----------
+    levels
+        The translated image, then its smaller levels where the source has such. Numpy arrays, or
+        dask arrays that read `path`.
+    axes
+        Of the arrays.
+    source
+        What was translated.
+    target
+        The domain that it was translated to.
+    contrast_limits
+        Pixel values to show as black and as white.
+    provenance
+        Model, its hash, direction, settings, clipping, version: plain values.
+    path
+        Of the file written; None where the result is in memory.
+    """
+
+    levels: tuple[Any, ...]
+    axes: Axes
+    source: LayerImage
+    target: Domain
+    contrast_limits: tuple[float, float]
+    provenance: dict[str, Any]
+    path: Path | None = None
+
+    @property
+    def array(self) -> Any:
+        """The translated image."""
+        return self.levels[0]
+
+    @property
+    def name(self) -> str:
+        """Name for a layer: the source's and the direction."""
+        return f"{self.source.name} [{self.provenance['from']} → {self.provenance['to']}]"
+
+
+def _napari_classes(value: Any) -> set[str]:
+    """Return the names of the napari classes that a value is an instance of."""
+    # not type(): plugins get layers behind a proxy, which is of their class but not of their type
+    return {c.__name__ for c in value.__class__.__mro__ if c.__module__.split(".")[0] == "napari"}
+
+
+def is_layer(value: Any) -> bool:
+    """Tell whether a value is a napari layer, without importing napari."""
+    return "Layer" in _napari_classes(value)
+
+
+def read_layer(layer: "napari.layers.Image", axes: str | None = None) -> LayerImage:
+    """Return a layer as plain values. Call it on the thread that owns the layer.
+
+    Parameters
+    ----------
+    layer
+        An Image layer: gray or RGB, of one scale or several, over any kind of array.
+    axes
+        A letter per axis of its data, where its axis labels do not say what they are.
+
+    Raises
+    ------
+    TypeError
+        If it is another kind of layer.
+    ValueError
+        If its labels, or `axes`, leave open which axis is which.
+    """
+    if not is_layer(layer):
+        raise TypeError(f"A napari Image layer is needed, not {type(layer).__name__}.")
+    if "Image" not in _napari_classes(layer):
+        raise TypeError(
+            f"The layer {layer.name!r} is a {type(layer).__name__} layer; only Image layers can "
+            "be translated."
+        )
+    levels = tuple(layer.data) if layer.multiscale else (layer.data,)
+    array = levels[0]
+    found = _axes(layer, axes, array.ndim)
+    placement = Placement.of_layer(layer)
+    path = getattr(layer.source, "path", None)
+    return LayerImage(
+        array=array,
+        axes=found,
+        name=str(layer.name),
+        placement=placement,
+        pixel_size=placement.pixel_size(found),
+        has_alpha=bool(layer.rgb) and array.shape[-1] == 4,
+        level_shapes=tuple(tuple(int(n) for n in level.shape) for level in levels),
+        path=Path(path) if path else None,
+    )
+
+
+def _axes(layer: "napari.layers.Image", axes: str | None, ndim: int) -> Axes:
+    if axes is None:
+        labelled = axes_of_labels(layer.axis_labels)
+        if not layer.rgb:
+            return labelled
+        if "C" in labelled.letters:
+            raise ValueError(
+                f"The RGB layer {layer.name!r} has an axis labelled as channels as well; say which "
+                "axes it has with axes=, as in axes='QYXS'."
+            )
+        return Axes(labelled.letters + "S")
+    given = Axes.parse(axes, ndim)
+    if layer.rgb and given.channel != ndim - 1:
+        raise ValueError(
+            f"The axes are {given.letters!r}, but the layer {layer.name!r} is RGB: "
+            "its last axis is S."
+        )
+    return given
+
+
+def make_layer(result: TranslationResult) -> "napari.layers.Image":
+    """Return the result as a layer that stands where its source stands; it is not added anywhere.
+
+    Call it on the thread that owns the viewer.
+    """
+    from napari.layers import Image
+
+    source = result.source
+    placement = source.placement
+    if placement is None and source.pixel_size is not None:
+        placement = Placement.of_pixel_size(source.pixel_size, source.axes)
+    rgb = is_rgb(result.target)
+    fields: dict[str, Any] = {}
+    if placement is not None:
+        placed = placement.for_axes(source.axes, result.axes)
+        fields = {name: getattr(placed, name) for name in Placement.__slots__}
+    return Image(
+        list(result.levels) if len(result.levels) > 1 else result.array,
+        multiscale=len(result.levels) > 1,
+        rgb=rgb,
+        name=result.name,
+        contrast_limits=None if rgb else result.contrast_limits,
+        metadata={"napari_unit": result.provenance},
+        **fields,
+    )

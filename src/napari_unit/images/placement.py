@@ -1,0 +1,168 @@
+"""Where a layer stands in the world: the seven fields that a translation must not lose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unit.images.axes import Axes
+
+# pint's name of a unit of length: OME's symbol, metres
+_LENGTHS = {
+    "meter": ("m", 1.0),
+    "centimeter": ("cm", 1e-2),
+    "millimeter": ("mm", 1e-3),
+    "micrometer": ("µm", 1e-6),
+    "micron": ("µm", 1e-6),
+    "nanometer": ("nm", 1e-9),
+    "angstrom": ("Å", 1e-10),
+    "inch": ("in", 0.0254),
+}
+_NAME_OF_SYMBOL = {symbol: name for name, (symbol, _) in _LENGTHS.items() if name != "micron"}
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSize:
+    """Physical size of a pixel.
+
+    Parameters
+    ----------
+    y, x
+        Of its sides, in `unit`.
+    z
+        Distance of planes, in `unit`; None where it is not known.
+    unit
+        As OME writes it: ``"µm"``, ``"nm"`` ...; ``"pixel"`` where sizes are relative.
+    """
+
+    y: float
+    x: float
+    z: float | None = None
+    unit: str = "µm"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """The transforms of a layer with n axes, and what its axes are called.
+
+    Parameters
+    ----------
+    scale, translate
+        Shape (n,).
+    rotate, shear
+        Shape (n, n); the shear has ones on its diagonal.
+    affine
+        Shape (n + 1, n + 1).
+    units, axis_labels
+        A name per axis.
+    """
+
+    scale: NDArray[np.float64]
+    translate: NDArray[np.float64]
+    rotate: NDArray[np.float64]
+    shear: NDArray[np.float64]
+    affine: NDArray[np.float64]
+    units: tuple[str, ...]
+    axis_labels: tuple[str, ...]
+
+    @classmethod
+    def of_layer(cls, layer: Any) -> "Placement":
+        """Read the seven fields of a napari layer."""
+        n = layer.ndim
+        shear = np.asarray(layer.shear, float)
+        if shear.ndim == 1:  # napari gives what is above the diagonal
+            above, shear = shear, np.eye(n)
+            shear[np.triu_indices(n, 1)] = above
+        return cls(
+            scale=np.array(layer.scale, float),
+            translate=np.array(layer.translate, float),
+            rotate=np.array(layer.rotate, float),
+            shear=shear,
+            affine=np.array(layer.affine.affine_matrix, float),
+            units=tuple(str(unit) for unit in layer.units),
+            axis_labels=tuple(layer.axis_labels),
+        )
+
+    @classmethod
+    def of_pixel_size(cls, size: PixelSize, axes: Axes) -> "Placement":
+        """Place an image from a file, whose axes other than X, Y and Z have no size."""
+        letters = axes.letters.replace("S", "")
+        sizes = {"Y": size.y, "X": size.x, "Z": size.z or 1.0}
+        unit = _NAME_OF_SYMBOL.get(size.unit, "pixel")
+        n = len(letters)
+        return cls(
+            scale=np.array([sizes.get(letter, 1.0) for letter in letters]),
+            translate=np.zeros(n),
+            rotate=np.eye(n),
+            shear=np.eye(n),
+            affine=np.eye(n + 1),
+            units=tuple(unit if letter in sizes else "pixel" for letter in letters),
+            axis_labels=tuple(letter.lower() for letter in letters),
+        )
+
+    def for_axes(self, source: Axes, result: Axes) -> "Placement":
+        """Return the placement of a result with other axes than its source.
+
+        An axis that is gone takes its row and column with it; one that is new stands at 0 with
+        scale 1, not rotated.
+        """
+        old = source.letters.replace("S", "")
+        new = result.letters.replace("S", "")
+        if old == new:
+            return self
+        kept_new = [i for i, letter in enumerate(new) if letter in old]
+        kept_old = [old.index(new[i]) for i in kept_new]
+        n = len(new)
+
+        def matrix(of: NDArray[np.float64], size: int, extra: Sequence[int]) -> NDArray[np.float64]:
+            moved = np.eye(size)
+            into, out_of = [*kept_new, *(n for _ in extra)], [*kept_old, *extra]
+            moved[np.ix_(into, into)] = of[np.ix_(out_of, out_of)]
+            return moved
+
+        def vector(of: NDArray[np.float64], fill: float) -> NDArray[np.float64]:
+            moved = np.full(n, fill)
+            moved[kept_new] = of[kept_old]
+            return moved
+
+        labels = [letter.lower() for letter in new]
+        units = ["pixel"] * n
+        for i, j in zip(kept_new, kept_old, strict=True):
+            units[i] = self.units[j]
+            # napari's own label says how far the axis is from the end, which may have changed
+            is_default = self.axis_labels[j] == str(j - len(old))
+            labels[i] = str(i - n) if is_default else self.axis_labels[j]
+        return Placement(
+            scale=vector(self.scale, 1.0),
+            translate=vector(self.translate, 0.0),
+            rotate=matrix(self.rotate, n, ()),
+            shear=matrix(self.shear, n, ()),
+            affine=matrix(self.affine, n + 1, (len(old),)),
+            units=tuple(units),
+            axis_labels=tuple(labels),
+        )
+
+    def pixel_size(self, axes: Axes) -> PixelSize | None:
+        """Return the physical size of a pixel; None where a layer has neither scale nor units.
+
+        Parameters
+        ----------
+        axes
+            Of the layer.
+        """
+        of = dict(zip(axes.letters.replace("S", ""), range(len(self.scale)), strict=True))
+        y, x, z = abs(self.scale[of["Y"]]), abs(self.scale[of["X"]]), None
+        units = [_LENGTHS.get(self.units[of[letter]]) for letter in "YX"]
+        depth = of.get("Z")
+        if units[0] is None or units[1] is None:
+            if units[0] is not units[1] or y == x == 1.0:
+                return None
+            if depth is not None:
+                z = abs(float(self.scale[depth]))
+            return PixelSize(float(y), float(x), z, "pixel")
+        (symbol, metres), (_, x_metres) = units[0], units[1]
+        if depth is not None and (z_unit := _LENGTHS.get(self.units[depth])):
+            z = abs(float(self.scale[depth])) * z_unit[1] / metres
+        return PixelSize(float(y), float(x) * (x_metres / metres), z, symbol)

@@ -1,0 +1,123 @@
+"""Pixels of an image in any axis order, plane by plane: from arrays and into them."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unit.geometry.regions import Region
+from napari_unit.images.axes import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneLayout:
+    """Where the planes of an image are in its array.
+
+    Planes are counted over all axes but channels, rows and columns, the last one fastest.
+
+    Parameters
+    ----------
+    axes, shape
+        Of the array.
+    """
+
+    axes: Axes
+    shape: tuple[int, ...]
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes."""
+        return math.prod(self.shape[axis] for axis in self.axes.planes)
+
+    @property
+    def height(self) -> int:
+        """Rows of a plane."""
+        return self.shape[self.axes.y]
+
+    @property
+    def width(self) -> int:
+        """Columns of a plane."""
+        return self.shape[self.axes.x]
+
+    def index(self, plane: int, region: Region, n_channels: int) -> tuple[int | slice, ...]:
+        """Return the index of the first channels of a region of one plane."""
+        counts = [self.shape[axis] for axis in self.axes.planes]
+        at = dict(zip(self.axes.planes, np.unravel_index(plane, counts or (1,)), strict=False))
+        index: list[int | slice] = [int(at.get(axis, 0)) for axis in range(len(self.shape))]
+        index[self.axes.y] = slice(region.rows.start, region.rows.stop)
+        index[self.axes.x] = slice(region.columns.start, region.columns.stop)
+        if self.axes.channel is not None:
+            index[self.axes.channel] = slice(0, n_channels)
+        return tuple(index)
+
+    def channels_first(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Bring what `index` took out of the array into the order (C, Y, X)."""
+        letters = [letter for letter in self.axes.letters if letter in "CSYX"]
+        if len(letters) == 2:
+            block, letters = block[np.newaxis], ["C", *letters]
+        order = [
+            next(i for i, got in enumerate(letters) if got in name) for name in ("CS", "Y", "X")
+        ]
+        ordered: NDArray[Any] = block.transpose(order)
+        return ordered
+
+    def as_stored(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Bring pixels (C, Y, X) into the order of the array, the inverse of `channels_first`."""
+        letters = [letter for letter in self.axes.letters if letter in "CSYX"]
+        if len(letters) == 2:
+            stored: NDArray[Any] = pixels[0].transpose(["YX".index(letter) for letter in letters])
+        else:
+            order = ["CYX".index(letter.replace("S", "C")) for letter in letters]
+            stored = pixels.transpose(order)
+        return stored
+
+
+class ArraySource:
+    """Reads an array region by region; a `napari_unit.engine.planes.PlaneSource`.
+
+    Parameters
+    ----------
+    array
+        Numpy, dask, zarr, or anything that gives pixels when sliced.
+    axes
+        Of the array.
+    n_channels
+        Channels to read, the first ones: an opacity channel behind them is left out.
+    """
+
+    def __init__(self, array: Any, axes: Axes, n_channels: int) -> None:
+        self._layout = PlaneLayout(axes, tuple(int(length) for length in array.shape))
+        self._array = array
+        self.n_planes = self._layout.n_planes
+        self.n_channels = n_channels
+        self.height = self._layout.height
+        self.width = self._layout.width
+        self.dtype = np.dtype(array.dtype).newbyteorder("=")
+
+    def read(self, plane: int, region: Region) -> NDArray[Any]:
+        """Return pixels (C, Y, X) of a region of one plane."""
+        index = self._layout.index(plane, region, self.n_channels)
+        return self._layout.channels_first(np.asarray(self._array[index], self.dtype))
+
+
+class ArraySink:
+    """Writes into an array region by region; a `napari_unit.engine.planes.PlaneSink`.
+
+    Parameters
+    ----------
+    array
+        Written to: a numpy array, or a memory map of a file.
+    axes
+        Of the array.
+    """
+
+    def __init__(self, array: NDArray[Any], axes: Axes) -> None:
+        self.array = array
+        self._layout = PlaneLayout(axes, array.shape)
+
+    def write(self, plane: int, region: Region, pixels: NDArray[Any]) -> None:
+        """Write pixels (C, Y, X) to a region of one plane."""
+        index = self._layout.index(plane, region, len(pixels))
+        self.array[index] = self._layout.as_stored(pixels)

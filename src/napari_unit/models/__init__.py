@@ -1,0 +1,1 @@
+"""Models: their networks, their files, and where these are found."""

@@ -1,0 +1,292 @@
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_unit.domains import Domain, IntensityScaling
+from napari_unit.engine import run as engine
+from napari_unit.engine import sampling
+from napari_unit.engine.run import EngineSettings, Progress, Report, plan_translation, run_plan
+from napari_unit.geometry.regions import Region, grid, whole
+from napari_unit.images.axes import Axes
+from napari_unit.images.storage import ArraySink, ArraySource
+from napari_unit.models.model import TranslationModel
+
+MakeModel = Callable[..., TranslationModel]
+TOLERANCE = 1e-4  # of the range [-1, 1], the engine's promise
+
+
+def picture(*shape: int, seed: int = 0) -> np.ndarray:
+    """Return pixels (T, C, Y, X) in [-1, 1]: blobs on a dark ground, brighter to the right."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[2], : shape[3]]
+    blobs = np.sin(y / 5.0) * np.sin(x / 7.0) + x / shape[3] - 0.5
+    noise = random.normal(0.0, 0.1, shape)
+    return np.clip(blobs + noise, -1.0, 1.0).astype("float32")
+
+
+def translated(
+    model: TranslationModel, image: np.ndarray, **wanted: Any
+) -> tuple[np.ndarray, Report, list[Progress]]:
+    """Run the engine over an image (T, C, Y, X); pixels that it leaves out stay NaN or 0."""
+    chosen = EngineSettings(**{"device": "cpu"} | wanted)
+    planes = ArraySource(image, Axes("TCYX"), image.shape[1])
+    plan = plan_translation(model, "a", "b", planes, chosen)
+    shape = (image.shape[0], model.domains[1].n_channels, *image.shape[2:])
+    out = np.zeros(shape, chosen.dtype)
+    if chosen.dtype.kind == "f":
+        out[:] = np.nan
+    told = []
+    job = run_plan(plan, model, planes, ArraySink(out, Axes("TCYX")))
+    while True:
+        try:
+            told.append(next(job))
+        except StopIteration as end:
+            return out, end.value, told
+
+
+def in_one_piece(model: TranslationModel, image: np.ndarray) -> np.ndarray:
+    dtype = next(model.parameters()).dtype
+    with torch.no_grad():
+        pieces = [
+            model.translate(torch.from_numpy(plane)[None].to(dtype), "a", "b") for plane in image
+        ]
+    return torch.cat(pieces).numpy()
+
+
+@pytest.mark.parametrize(
+    "size", [(8, 8), (37, 50), (9, 120), (64, 64), (101, 75)], ids=lambda s: f"{s[0]}x{s[1]}"
+)
+@pytest.mark.parametrize("channels", [(1, 1), (3, 2)])
+def test_whole_statistics_equal_translating_in_one_piece(
+    random_model: MakeModel, size: tuple[int, int], channels: tuple[int, int]
+) -> None:
+    model = random_model(width=4, channels=channels)
+    image = picture(1, channels[0], *size)
+    expected = in_one_piece(model, image)
+    for tile_px in (16, 44, 300):
+        found, _, _ = translated(model, image, statistics="whole", tile_px=tile_px)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("n_shared", range(5))
+def test_shared_blocks_make_no_difference(random_model: MakeModel, n_shared: int) -> None:
+    model = random_model(width=2, n_shared=n_shared, seed=n_shared)
+    image = picture(1, 1, 50, 61)
+    found, _, _ = translated(model, image, statistics="whole", tile_px=24)
+    np.testing.assert_allclose(found, in_one_piece(model, image), rtol=0, atol=TOLERANCE)
+
+
+@settings(max_examples=12)
+@given(
+    height=st.integers(8, 90),
+    width=st.integers(8, 90),
+    tile_px=st.integers(16, 100),
+    statistics=st.sampled_from(["whole", "image"]),
+)
+def test_in_double_precision_tiles_and_whole_are_the_same(
+    random_model: MakeModel, height: int, width: int, tile_px: int, statistics: str
+) -> None:
+    """A sample of an image this small is all of it, so both statistics are the whole's."""
+    model = random_model(width=2).double()
+    image = picture(1, 1, height, width)
+    found, _, _ = translated(model, image, statistics=statistics, tile_px=tile_px)
+    expected = in_one_piece(model, image)
+    # the engine gives float32
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-7)
+
+
+@pytest.fixture
+def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "SAMPLE_CORE_PX", 32)
+    monkeypatch.setattr(sampling, "MAX_SAMPLED", 6)
+
+
+@pytest.mark.usefixtures("small_sample")
+def test_with_sampled_statistics_every_tile_size_gives_the_same_pixels(
+    random_model: MakeModel,
+) -> None:
+    model, image = random_model(width=4), picture(1, 1, 150, 201)
+    results = [translated(model, image, tile_px=tile_px) for tile_px in (20, 64, 96, 1000)]
+    for found, report, _ in results:
+        np.testing.assert_allclose(found, results[0][0], rtol=0, atol=TOLERANCE)
+        assert report.statistics is not None
+        assert (report.statistics.mode, report.statistics.n_sampled) == ("image", 6)
+        assert report.statistics.n_eligible == 35
+        assert max(report.statistics.standard_error) > 0
+    # and it is a sample: not the whole image's pixels, and another one with another seed
+    assert np.abs(results[0][0] - in_one_piece(model, image)).max() > 10 * TOLERANCE
+    other, _, _ = translated(model, image, tile_px=64, seed=1)
+    assert np.abs(results[0][0] - other).max() > TOLERANCE
+
+
+def test_tiles_on_their_own_do_not_match_the_whole(random_model: MakeModel) -> None:
+    model, image = random_model(width=4), picture(1, 1, 300, 260)
+    found, report, _ = translated(model, image, statistics="tile", tile_px=64)
+    assert np.isfinite(found).all()
+    assert np.abs(found - in_one_piece(model, image)).max() > 100 * TOLERANCE
+    assert report.statistics is None
+
+
+def test_a_network_that_copies_copies(random_model: MakeModel) -> None:
+    """With weights that hand the image through, any tiling returns it."""
+    model = random_model(width=4)
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter)
+    head = model.steps("a", "b")[-1].block.conv
+    assert head.bias is not None
+    torch.nn.init.constant_(head.bias, 0.5)
+    found, _, _ = translated(model, picture(1, 1, 40, 50), tile_px=16)
+    np.testing.assert_allclose(found, np.tanh(0.5), rtol=1e-6)
+
+
+def test_a_stack_is_calibrated_once(random_model: MakeModel) -> None:
+    model = random_model(width=3)
+    image = np.concatenate([picture(1, 1, 40, 44), 0.3 * picture(1, 1, 40, 44, seed=1) - 0.5])
+    found, report, _ = translated(model, image, statistics="whole", tile_px=24)
+    # a plane's pixels depend on the other planes, but not on their order
+    turned, _, _ = translated(model, image[::-1], statistics="whole", tile_px=24)
+    np.testing.assert_allclose(found, turned[::-1], rtol=0, atol=TOLERANCE)
+    alone, _, _ = translated(model, image[:1], statistics="whole", tile_px=24)
+    assert np.abs(found[:1] - alone).max() > 10 * TOLERANCE
+    assert report.statistics is not None
+    assert report.statistics.n_sampled == 2
+
+
+def test_progress_counts_every_phase_to_its_end(random_model: MakeModel) -> None:
+    _, report, told = translated(random_model(width=2), picture(2, 1, 60, 70), tile_px=32)
+    phases = list(dict.fromkeys(p.phase for p in told))
+    assert phases == ["intensities", "statistics", "tiles"]
+    for phase in phases:
+        steps = [p for p in told if p.phase == phase]
+        assert [p.done for p in steps] == list(range(1, steps[0].total + 1))
+        assert {p.total for p in steps} == {steps[0].total}
+    assert sum(p.phase == "tiles" for p in told) == 2 * 2 * 3
+    seconds = report.seconds
+    assert min(seconds.intensities, seconds.statistics, seconds.tiles) > 0
+
+
+@pytest.mark.parametrize("statistics", ["image", "whole", "tile"])
+def test_closing_stops_at_once_and_changes_no_setting(
+    random_model: MakeModel, statistics: Any
+) -> None:
+    model, image = random_model(width=2), picture(1, 1, 60, 70)
+    planes = ArraySource(image, Axes("TCYX"), 1)
+    chosen = EngineSettings(statistics=statistics, tile_px=32, device="cpu")
+    plan = plan_translation(model, "a", "b", planes, chosen)
+    n_steps = len(translated(model, image, statistics=statistics, tile_px=32)[2])
+    for stop_after in (1, n_steps // 2, n_steps - 1):
+        out = np.full((1, 1, 60, 70), np.nan, "float32")
+        job = run_plan(plan, model, planes, ArraySink(out, Axes("TCYX")))
+        for _ in range(stop_after):
+            last = next(job)
+            assert not torch.is_inference_mode_enabled()
+        job.close()
+        n_tiles = last.done if last.phase == "tiles" else 0
+        tiles = islice(grid(whole((60, 70)), 32), n_tiles)
+        assert np.isfinite(out).sum() == sum(tile.n_px for tile in tiles)
+        assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
+def test_integer_output_is_rounded_and_what_does_not_fit_is_counted(
+    random_model: MakeModel, dtype: str
+) -> None:
+    model, image = random_model(width=3), picture(1, 1, 40, 44)
+    high = 1.5 * np.iinfo(dtype).max
+    scaling = IntensityScaling("range", -high, high)
+    model.domains = (model.domains[0], Domain("b", ("b0",), scaling))
+    exact, _, _ = translated(model, image, tile_px=24)
+    found, report, _ = translated(model, image, tile_px=24, dtype=np.dtype(dtype))
+    assert found.dtype == dtype
+    bounds = np.iinfo(dtype)
+    np.testing.assert_allclose(found, exact.clip(bounds.min, bounds.max), atol=0.51)
+    rounded = np.rint(exact)
+    expected = np.count_nonzero((rounded < bounds.min) | (rounded > bounds.max))
+    assert abs(report.n_saturated - expected) <= 2  # float32 at the very bound
+    assert report.n_saturated > 0
+
+
+def test_the_input_window_is_measured_and_reported(random_model: MakeModel) -> None:
+    model = random_model(width=2)
+    scaling = IntensityScaling("percentiles", 2.0, 98.0, (0.0,), (1.0,))
+    model.domains = (Domain("a", ("a0",), scaling), model.domains[1])
+    image = (picture(2, 1, 40, 44) * 900 + 1000).astype("uint16")
+    _, report, _ = translated(model, image, tile_px=24)
+    low, high = np.percentile(image, [2.0, 98.0])
+    assert report.input_window.low == pytest.approx((low,))
+    assert report.input_window.high == pytest.approx((high,))
+    assert report.n_clipped == np.count_nonzero((image < low) | (image > high))
+    # the same pixels as an image that comes in units of the window
+    unit = report.input_window.to_unit(image.reshape(1, -1, 44)).reshape(image.shape)
+    same = random_model(width=2)
+    np.testing.assert_allclose(
+        translated(model, image, tile_px=24)[0], translated(same, unit, tile_px=24)[0], atol=1e-6
+    )
+
+
+def test_each_pixel_is_written_once(random_model: MakeModel) -> None:
+    written = np.zeros((2, 50, 61), int)
+
+    class Counter:
+        def write(self, plane: int, region: Region, pixels: np.ndarray) -> None:
+            assert pixels.shape == (1, region.rows.length, region.columns.length)
+            rows, columns = region.rows, region.columns
+            written[plane, rows.start : rows.stop, columns.start : columns.stop] += 1
+
+    model, image = random_model(width=1), picture(2, 1, 50, 61)
+    planes = ArraySource(image, Axes("TCYX"), 1)
+    plan = plan_translation(model, "a", "b", planes, EngineSettings(tile_px=20, device="cpu"))
+    for _ in run_plan(plan, model, planes, Counter()):
+        pass
+    assert (written == 1).all()
+
+
+def test_a_broken_network_is_told_from_a_dark_image(random_model: MakeModel) -> None:
+    model = random_model(width=2)
+    head = model.steps("a", "b")[-1].block.conv
+    torch.nn.init.constant_(head.weight, torch.nan)
+    with pytest.raises(
+        FloatingPointError, match="gave 256 pixels that are not finite in the tile at"
+    ):
+        translated(model, picture(1, 1, 40, 44), tile_px=16)
+
+
+def test_pixels_that_are_not_finite_are_refused(random_model: MakeModel) -> None:
+    image = picture(1, 1, 40, 44)
+    image[0, 0, 3, 3] = np.nan
+    with pytest.raises(ValueError, match="1 of the image's 1760 pixel values are NaN"):
+        translated(random_model(width=1), image)
+
+
+def test_a_device_out_of_memory_says_so(
+    random_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(engine.FromMaps, "translate", exhausted)
+    with pytest.raises(MemoryError, match="cpu ran out of memory with tiles of 24 px and"):
+        translated(random_model(width=1), picture(1, 1, 40, 44), tile_px=24)
+
+
+def test_the_model_stays_as_it_is(random_model: MakeModel) -> None:
+    model, image = random_model(width=2), picture(1, 1, 40, 44)
+    expected = in_one_piece(model, image)
+    for statistics in ("image", "whole", "tile"):
+        translated(model, image, statistics=statistics, tile_px=24)
+    assert (in_one_piece(model, image) == expected).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("statistics", ["image", "whole"])
+def test_a_gpu_gives_the_cpus_pixels(random_model: MakeModel, statistics: Any) -> None:
+    model, image = random_model(width=8), picture(1, 1, 301, 420)
+    cpu, _, _ = translated(model, image, statistics=statistics, tile_px=128)
+    gpu, _, _ = translated(model, image, statistics=statistics, tile_px=200, device="cuda")
+    np.testing.assert_allclose(gpu, cpu, rtol=0, atol=TOLERANCE)
