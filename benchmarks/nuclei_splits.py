@@ -185,22 +185,26 @@ def read_labelled(folder: Path, name: str) -> LabelledImage:
 
 
 def copy_training_images(data: Path, out: Path) -> int:
-    """Copy the images that the translation model may be trained on into one new folder.
+    """Copy the images that the translation model is trained on into one new folder.
 
-    Training parts of both sets, without fields that the validation part shows.
+    Of both sets those that train in either split, so that neither the tuning nor the validation
+    part, nor a field that they show, is among them.
 
     Raises
     ------
     FileExistsError
         If the folder exists.
     """
-    real = read_real(data, "validation")
+    splits = [read_real(data, split) for split in ("tuning", "validation")]
     out.mkdir(parents=True)
-    for set_name, images in real.train.items():
-        for image in images:
-            source = data / set_name / "images" / f"{image.name}.png"
-            shutil.copyfile(source, out / f"{set_name}_{image.name}.png")
-    return sum(len(images) for images in real.train.values())
+    n_copied = 0
+    for set_name in SETS:
+        names = [{image.name for image in split.train[set_name]} for split in splits]
+        for name in sorted(set.intersection(*names)):
+            source = data / set_name / "images" / f"{name}.png"
+            shutil.copyfile(source, out / f"{set_name}_{name}.png")
+            n_copied += 1
+    return n_copied
 
 
 if __name__ == "__main__":
