@@ -4,7 +4,9 @@ import dask.array
 import numpy as np
 import pytest
 import zarr
+from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points
+from napari.utils._proxies import PublicOnlyProxy
 
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.axes import Axes, axes_of_result, shape_of_result
@@ -90,6 +92,19 @@ def test_all_seven_fields_survive(name: str, target: str) -> None:
             assert tuple(map(str, new)) == tuple(map(str, old)), field
         else:
             assert np.array_equal(np.asarray(new), np.asarray(old)), field
+
+
+def test_a_layer_behind_naparis_proxy_is_read_as_itself() -> None:
+    """As a dock widget gets it: viewer and layers let plugins see public names only."""
+    viewer = ViewerModel()
+    layer = layer_of("multiscale")
+    viewer.layers.append(layer)
+    proxied = PublicOnlyProxy(viewer).layers[0]
+    assert type(proxied) is not Image
+    assert is_layer(proxied)
+    made = make_layer(result_of(read_layer(proxied), GRAY))
+    assert np.array_equal(made.affine.affine_matrix, layer.affine.affine_matrix)
+    assert [level.shape for level in made.data] == [level.shape for level in layer.data]
 
 
 def without_channel(field: str, old: Any, ndim: int, new: Any) -> tuple[Any, Any]:

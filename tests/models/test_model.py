@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.models.architecture import Architecture
-from napari_unit.models.model import MIN_SIZE_PX, TranslationModel
+from napari_unit.models.architecture import MIN_SIZE_PX, Architecture
+from napari_unit.models.model import TranslationModel
 
 MakeModel = Callable[..., TranslationModel]
 

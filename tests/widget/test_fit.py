@@ -70,3 +70,12 @@ def test_pixels_that_are_no_intensities_are_refused(dtype: str) -> None:
     said = misfit(image((30, 40), "YX", dtype), GRAY)
     assert said is not None
     assert np.dtype(dtype).name in said
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 40), (40, 7)])
+def test_an_image_too_small_for_the_networks_is_said_before_run(shape: tuple[int, int]) -> None:
+    said = misfit(image(shape, "YX"), GRAY)
+    assert said == (
+        f"The layer 'cells' is {shape[0]} x {shape[1]} px; both sides must have at least 8."
+    )
+    assert misfit(image((8, 8), "YX"), GRAY) is None

@@ -4,6 +4,7 @@ import math
 
 from napari_unit.domains import Domain
 from napari_unit.images.layers import LayerImage
+from napari_unit.models.architecture import MIN_SIZE_PX
 
 
 def image_in_words(image: LayerImage) -> str:
@@ -47,6 +48,12 @@ def misfit(image: LayerImage, source: Domain) -> str | None:
         return (
             f"The layer {image.name!r} holds pixels of type {image.array.dtype}; "
             "convert them to whole numbers or to floating point."
+        )
+    length = dict(zip(image.axes.letters, image.shape, strict=True))
+    if min(length["Y"], length["X"]) < MIN_SIZE_PX:
+        return (
+            f"The layer {image.name!r} is {length['Y']} x {length['X']} px; "
+            f"both sides must have at least {MIN_SIZE_PX}."
         )
     if image.n_channels == source.n_channels:
         return None

@@ -14,7 +14,8 @@ from napari_unit.engine.statistics import StatisticsMode
 from napari_unit.engine.sweep_plan import plan_sweep
 from napari_unit.geometry.regions import whole
 from napari_unit.geometry.tiling import lattice_of, padded_length, reach_of
-from napari_unit.models.model import MIN_SIZE_PX, TranslationModel
+from napari_unit.models.architecture import MIN_SIZE_PX
+from napari_unit.models.model import TranslationModel
 
 TILE_SIZES_PX = (256, 384, 512, 768, 1024, 1536, 2048)
 """What ``"auto"`` chooses from."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 MAX_WIDTH = 256
 MAX_RESIDUAL = 16
+MIN_SIZE_PX = 8
+"""Shortest side of an image that the networks' reflect padding can work on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,6 @@ from napari_unit.geometry.tiling import padded_length
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.networks import Decoder, Encoder, ResidualBlock, Step
 
-MIN_SIZE_PX = 8
-"""Shortest side that the networks' reflect padding can work on."""
-
 
 class TranslationModel(nn.Module):
     """Two auto-encoders over one shared latent space (UNIT, Liu et al. 2017, section 3).
@@ -87,7 +84,7 @@ class TranslationModel(nn.Module):
         Parameters
         ----------
         image
-            Shape (B, C, H, W) in [-1, 1], H and W at least `MIN_SIZE_PX`.
+            Shape (B, C, H, W) in [-1, 1], H and W at least `architecture.MIN_SIZE_PX`.
         source, target
             Domain names.
 
