@@ -1,4 +1,4 @@
-"""Do the command line, a script and the dock widget translate to the same pixels?
+"""Whether command line, script and dock widget translate an image to the same pixels.
 
 Needs a display (or xvfb-run); ``python benchmarks/three_ways.py --help``, protocol in README.md.
 """
