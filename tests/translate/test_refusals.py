@@ -1,0 +1,105 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from napari.layers import Image, Labels
+
+import napari_unit
+from napari_unit.images.axes import Axes
+from napari_unit.images.layers import read_layer
+from napari_unit.models.card import ModelFileError
+
+GRAY = np.random.default_rng(0).integers(0, 60000, (60, 52)).astype("u2")
+COLOR = np.random.default_rng(1).integers(0, 256, (60, 52, 3)).astype("u1")
+
+
+def broken(value: float) -> np.ndarray:
+    image = GRAY.astype("f4")
+    image[3, 4] = value
+    return image
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "unknown model": ({"model": "cells"}, ValueError, "There is no model 'cells'"),
+    "missing model": ({"model": Path("x.safetensors")}, ValueError, "no model file x.safetensors"),
+    "model of another type": ({"model": 3}, TypeError, "what load_model returned, not int"),
+    "domain it lacks": ({"to": "stained"}, ValueError, "no domain 'stained'; it has 'synthetic'"),
+    "no domain": ({"to": None}, ValueError, "say where to: to='synthetic' or to='real'"),
+    "channels": ({"image": COLOR, "axes": "YXS"}, ValueError, "The image has 3 channels, but"),
+    "three axes": ({"image": COLOR}, ValueError, "3 axes of lengths .*; say what they are with"),
+    "axes": ({"axes": "YY"}, ValueError, "name Y twice"),
+    "too many axes": ({"axes": "ZYX"}, ValueError, "name 3 axes, but the image has 2"),
+    "NaN": ({"image": broken(np.nan)}, ValueError, "1 of the image's 3120 .* NaN or infinite"),
+    "infinite": ({"image": broken(np.inf)}, ValueError, "are NaN or infinite"),
+    "empty": ({"image": GRAY[:0]}, ValueError, "The image is empty: its axes YX have the lengths"),
+    "no planes": ({"image": GRAY[None][:0], "axes": "ZYX"}, ValueError, "The image is empty"),
+    "one pixel": ({"image": GRAY[:1, :1]}, ValueError, "1 x 1 px; both sides must have at least"),
+    "bool": ({"image": GRAY > 5}, ValueError, "pixels of type bool; only"),
+    "complex": ({"image": GRAY * 1j}, ValueError, "pixels of type complex128; only"),
+    "object": ({"image": GRAY.astype(object)}, ValueError, "pixels of type object; only"),
+    "tensor": ({"image": torch.zeros(20, 20)}, TypeError, "type torch.float32; turn it into"),
+    "constant": ({"image": np.full((40, 40), 7)}, ValueError, "have the same value .7.; there is"),
+    "list": ({"image": [[1, 2], [3, 4]]}, TypeError, "an array or the path of an image, not list"),
+    "Labels": ({"image": Labels(GRAY, name="cells")}, TypeError, "'cells' is a Labels layer"),
+    "path": ({"image": "none.tif"}, OSError, "none.tif does not exist; give the path"),
+    "statistics": ({"statistics": "best"}, ValueError, "are 'best'; they must be 'image', 'whole'"),
+    "tile": ({"tile": -4}, ValueError, "tile is -4; it must be 'auto' or a whole number"),
+    "tile's type": ({"tile": "big"}, ValueError, "tile is 'big'; it must be"),
+    "device": ({"device": "abacus"}, ValueError, "device is 'abacus'; here there is 'auto' or"),
+    "dtype": ({"dtype": "int64"}, ValueError, "dtype is 'int64'; it must be 'float32', 'same'"),
+    "same of int64": (
+        {"image": GRAY.astype("i8"), "dtype": "same"}, ValueError, "int64; it must be one of"
+    ),
+    "seed": ({"seed": -1}, ValueError, "seed is -1; it must be a whole number from 0 on"),
+    "progress": ({"progress": "on"}, TypeError, "progress is 'on'; it must be True"),
+    "ending": ({"out": "o.png"}, ValueError, "must end in .ome.tif or .tif"),
+    "folder": ({"out": Path("nowhere/o.tif")}, OSError, "nowhere does not exist; make it first"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_what_cannot_be_done_gets_one_sentence(
+    nuclei: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    changes, kind, sentence = REFUSALS[what]
+    arguments: dict[str, Any] = {"image": GRAY, "model": nuclei, "to": "real", **changes}
+    with pytest.raises(kind, match=sentence) as caught:
+        napari_unit.translate(**arguments)
+    told = str(caught.value)
+    assert told.endswith(".")
+    assert "\n" not in told
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_output_that_exists_is_not_touched(tmp_path: Path, nuclei: Path) -> None:
+    out = tmp_path / "out.tif"
+    out.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"out.tif exists already; remove it"):
+        napari_unit.translate(GRAY, nuclei, "real", out=out)
+    assert out.read_text() == "mine"
+
+
+def test_truncated_and_foreign_model_files_get_a_sentence(tmp_path: Path, nuclei: Path) -> None:
+    truncated = tmp_path / "truncated.safetensors"
+    truncated.write_bytes(nuclei.read_bytes()[:900])
+    with pytest.raises(ModelFileError, match="is not a whole"):
+        napari_unit.translate(GRAY, truncated, "real")
+    foreign = tmp_path / "foreign.safetensors"
+    foreign.write_text("weights")
+    with pytest.raises(ModelFileError, match="is not a whole"):
+        napari_unit.translate(GRAY, foreign, "real")
+
+
+def test_a_stack_without_named_channels_asks_for_them(pair: Path) -> None:
+    layer = Image(np.stack([GRAY, GRAY]))
+    with pytest.raises(ValueError, match="is the channels, say so: axes='CYX'"):
+        napari_unit.translate(layer, pair, "real")
+    made = napari_unit.translate(layer, pair, "real", axes="CYX")
+    assert made.data.shape == (60, 52)
+    labelled = Image(np.stack([GRAY, GRAY]), axis_labels=("channel", "y", "x"))
+    assert np.array_equal(napari_unit.translate(labelled, pair, "real").data, made.data)
+    assert read_layer(labelled).axes == Axes("CYX")
