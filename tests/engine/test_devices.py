@@ -15,7 +15,7 @@ def test_there_is_always_a_cpu() -> None:
 
 @pytest.mark.parametrize("name", ["cuda:77", "tpu", "", "CPU"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"The device is '{name}'; here there is 'auto' or one of"):
+    with pytest.raises(ValueError, match=f"The device is '{name}'; here there are 'auto', "):
         resolve_device(name)
 
 

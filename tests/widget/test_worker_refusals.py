@@ -40,25 +40,43 @@ def test_a_model_file_that_is_gone_is_said(samples: Any, desk: Any, models: Any)
     assert "nuclei.safetensors" in sentence
 
 
-@pytest.mark.parametrize("what", ["NaN", "one pixel"])  # napari itself fails on an empty image
-def test_an_image_that_cannot_be_translated_gets_its_sentence(
-    what: str, samples: Any, desk: Any, models: Any
+def test_a_device_that_is_not_there_is_said_and_another_works(samples: Any, desk: Any) -> None:
+    at = desk(samples.gray())
+    with pytest.MonkeyPatch.context() as patch:  # on a machine with a GPU, too
+        patch.setattr("torch.cuda.device_count", lambda: 0)
+        patch.setattr("torch.backends.mps.is_available", lambda: False)
+        at.pick(at.form.device_choice, at.offered(at.form.device_choice)[-1])
+        assert at.run() is None
+        kind, sentence = at.said()
+    assert kind == "error"
+    assert "here there are 'auto', 'cpu'" in sentence
+    at.pick(at.form.device_choice, "CPU")
+    assert at.run() is not None
+
+
+# napari itself fails on an empty image
+def test_an_image_with_nan_gets_the_sentence_of_translate(
+    samples: Any, desk: Any, models: Any
 ) -> None:
     data = samples.pixels(64, 64, dtype="float32")
-    if what == "NaN":
-        data[30, 20] = np.nan
-    else:
-        data = data[:1, :1]
+    data[30, 20] = np.nan
     at = desk(samples.gray())
     bad = at.viewer.add_image(data, name="bad", contrast_limits=(0, 255))
     at.pick(at.form.layer_choice, "bad")
-    if at.widget.run_button.isEnabled():
-        assert at.run() is None
-        expected = refusal(bad, models.bundled / "nuclei.safetensors", "real")
-        assert at.said() == ("error", expected)
-        assert "Traceback" not in at.said()[1]
-    else:
-        assert at.said()[0] == "hint"
+    assert at.run() is None
+    assert at.said() == ("error", refusal(bad, models.bundled / "nuclei.safetensors", "real"))
+    at.pick(at.form.layer_choice, "cells")
+    assert at.run() is not None
+
+
+def test_an_image_of_one_pixel_is_said_before_run(samples: Any, desk: Any) -> None:
+    at = desk(samples.gray())
+    at.viewer.add_image(samples.pixels(1, 1), name="bad", contrast_limits=(0, 255))
+    at.pick(at.form.layer_choice, "bad")
+    assert not at.widget.run_button.isEnabled()
+    assert at.said() == (
+        "hint", "The layer 'bad' is 1 x 1 px; both sides must have at least 8."
+    )  # fmt: skip
     at.pick(at.form.layer_choice, "cells")
     assert at.run() is not None
 

@@ -32,7 +32,7 @@ def resolve_device(name: str) -> torch.device:
     wanted = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
     if wanted not in available:
         raise ValueError(
-            f"The device is {name!r}; here there is 'auto' or one of {', '.join(available)}."
+            f"The device is {name!r}; here there are {', '.join(map(repr, ('auto', *available)))}."
         )
     return torch.device(wanted)
 
