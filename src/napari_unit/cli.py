@@ -164,7 +164,7 @@ def _models(args: argparse.Namespace) -> int:
 
     console = Console()
     if args.name is not None:
-        _show_card(find_model(args.name).card, console)
+        _show_card(find_model(args.name).card, Console(soft_wrap=True))
         return 0
     entries = list_models()
     if not entries:

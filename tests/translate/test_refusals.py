@@ -48,7 +48,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "statistics": ({"statistics": "best"}, ValueError, "are 'best'; they must be 'image', 'whole'"),
     "tile": ({"tile": -4}, ValueError, "tile is -4; it must be 'auto' or a whole number"),
     "tile's type": ({"tile": "big"}, ValueError, "tile is 'big'; it must be"),
-    "device": ({"device": "abacus"}, ValueError, "device is 'abacus'; here there are 'auto', 'cpu'"),
+    "device": ({"device": "abacus"}, ValueError, "'abacus'; here there are 'auto', 'cpu'"),
     "dtype": ({"dtype": "int64"}, ValueError, "dtype is 'int64'; it must be 'float32', 'same'"),
     "same of int64": (
         {"image": GRAY.astype("i8"), "dtype": "same"}, ValueError, "int64; it must be one of"
