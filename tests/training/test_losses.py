@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from napari_unit_training.losses import (
     adversarial_discriminator,
     adversarial_generator,
+    content_disagreement,
     kl_to_unit_normal,
     l1_distance,
 )
@@ -34,6 +35,37 @@ def test_l1_is_the_mean_absolute_difference(first, second):
     a, b = torch.tensor(first).view(1, 1, 2, 2), torch.tensor(second).view(1, 1, 2, 2)
     expected = sum(abs(x - y) for x, y in zip(first, second, strict=True)) / 4
     assert l1_distance(a, b).item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_content_disagreement_is_one_minus_the_correlation_of_block_means():
+    torch.manual_seed(0)
+    image, translation = torch.rand(2, 3, 16, 24) * 2 - 1, torch.rand(2, 1, 16, 24) * 2 - 1
+    image[0] += torch.linspace(-1, 1, 24)
+    translation[0] += torch.linspace(-1, 1, 24) ** 3
+    expected = []
+    for x, t in zip(image.mean(1), translation.mean(1), strict=True):
+        x, t = (i.unfold(0, 4, 4).unfold(1, 4, 4).mean((2, 3)).flatten().double() for i in (x, t))
+        cov = torch.cov(torch.stack([x, t]), correction=0)
+        faint = 0.01**2
+        both = (cov[0, 0] + faint) * (cov[1, 1] + faint)
+        expected.append(1 - cov[0, 1] / both.sqrt())
+    found = content_disagreement(image, translation)
+    assert found.item() == pytest.approx(torch.stack(expected).mean().item(), rel=1e-5)
+
+
+def test_content_agrees_up_to_gain_offset_and_grain_and_not_with_shift_or_inversion():
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
+    disc = (((y - 30) ** 2 + (x - 34) ** 2) < 64).float()[None, None]
+    grain = torch.tensor([0.2, -0.2]).repeat(32).expand(64, 64)
+    assert content_disagreement(disc, 0.5 * disc - 0.7).item() < 0.03
+    assert content_disagreement(disc, disc + grain).item() < 0.02
+    moved = [content_disagreement(disc, disc.roll(n, 3)).item() for n in (0, 1, 2, 4)]
+    assert moved == sorted(moved)
+    assert moved[2] > 0.1
+    assert content_disagreement(disc, -disc).item() > 1.9
+    flat = torch.zeros_like(disc).requires_grad_()
+    content_disagreement(flat, flat * 2).backward()
+    assert torch.isfinite(flat.grad).all()
 
 
 SCALES = (torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[0.5]]]]))
@@ -77,6 +109,7 @@ def test_losses_of_half_precision_are_float32():
     for loss in (
         kl_to_unit_normal(half),
         l1_distance(half, half.float()),
+        content_disagreement(half, half.float()),
         adversarial_generator([half], "least-squares"),
         adversarial_discriminator([half], [half], "cross-entropy"),
     ):

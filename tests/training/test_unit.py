@@ -9,7 +9,12 @@ from napari_unit.models.model import TranslationModel
 from napari_unit.models.networks import ResidualBlock
 from napari_unit_training.config import LossWeights
 from napari_unit_training.discriminators import MultiScaleDiscriminator
-from napari_unit_training.losses import adversarial_generator, kl_to_unit_normal, l1_distance
+from napari_unit_training.losses import (
+    adversarial_generator,
+    content_disagreement,
+    kl_to_unit_normal,
+    l1_distance,
+)
 from napari_unit_training.methods.unit import Pair, Terms, Unit
 
 N_SHARED, N_RESIDUAL = 1, 2
@@ -72,6 +77,8 @@ REACH = {
     # a, to b, and its code there
     ("cycle_kl", "a"): {"encoder a", "decoder b", "encoder b"} | SHARED,
     ("cycle_kl", "b"): {"encoder b", "decoder a", "encoder a"} | SHARED,
+    ("content", "a"): {"encoder a", "decoder b"} | SHARED,
+    ("content", "b"): {"encoder b", "decoder a"} | SHARED,
     ("cycle", "a"): EVERYTHING,
     ("cycle", "b"): EVERYTHING,
 }
@@ -124,6 +131,8 @@ def test_the_pass_computes_what_the_paper_writes(unit, images):
         "cycle_kl_b": kl_to_unit_normal(mean_b) + kl_to_unit_normal(mean_ba),
         "cycle_a": l1_distance(aba, images.a),
         "cycle_b": l1_distance(bab, images.b),
+        "content_a": content_disagreement(images.a, ab),
+        "content_b": content_disagreement(images.b, ba),
     }
     computed = result.terms.detached()
     assert set(computed) == set(expected)

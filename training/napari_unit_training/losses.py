@@ -10,6 +10,10 @@ from torch import Tensor, nn
 
 from napari_unit_training.config import Adversarial
 
+CONTENT_BLOCK_PX = 4
+CONTENT_FAINT = 0.01
+"""Deviation, in units of [-1, 1], below which an image's blocks count as hardly anything."""
+
 
 def kl_to_unit_normal(mean: Tensor) -> Tensor:
     """Return KL(N(mean, I) || N(0, I)) per latent element: ``mean**2 / 2``, averaged.
@@ -37,6 +41,32 @@ def l1_distance(image: Tensor, target: Tensor) -> Tensor:
     the reconstruction) and of L_CC1 and L_CC2 (image: there and back).
     """
     return (image.float() - target.float()).abs().mean()
+
+
+def content_disagreement(image: Tensor, translation: Tensor) -> Tensor:
+    """Return 1 - the correlation of an image with its translation in blocks of 4 px, averaged.
+
+    Of each image the means over channels and over blocks of 4x4 px are taken, and of those
+    ``1 - cov(x, t) / sqrt((var(x) + e**2) (var(t) + e**2))`` with e = `CONTENT_FAINT`: 0 where
+    bright stays bright and in place, 1 where nothing corresponds, 2 where the image is inverted.
+    Gain, offset and all that is finer than a block are free.
+
+    Nothing in the objective of UNIT holds a translation in place: whatever one direction moves,
+    the other can move back, and the discriminators do not know where things were. This is ours,
+    a low-frequency consistency, and only for domains of which it is true.
+
+    Parameters
+    ----------
+    image, translation
+        Shapes (B, C, H, W) and (B, D, H, W) in [-1, 1], H and W at least 4.
+    """
+    x, t = (
+        nn.functional.avg_pool2d(i.float().mean(1), CONTENT_BLOCK_PX).flatten(1)
+        for i in (image, translation)
+    )  # (B, H/4 * W/4)
+    x, t = x - x.mean(1, keepdim=True), t - t.mean(1, keepdim=True)
+    variances = [i.square().mean(1) + CONTENT_FAINT**2 for i in (x, t)]
+    return (1.0 - (x * t).mean(1) / (variances[0] * variances[1]).sqrt()).mean()
 
 
 def adversarial_generator(fake: Sequence[Tensor], kind: Adversarial) -> Tensor:

@@ -16,6 +16,7 @@ from napari_unit_training.config import Adversarial, LossWeights
 from napari_unit_training.losses import (
     adversarial_discriminator,
     adversarial_generator,
+    content_disagreement,
     kl_to_unit_normal,
     l1_distance,
 )
@@ -48,6 +49,8 @@ class Terms:
     cycle_kl, cycle
         L_CC of the domain's images: the divergences of both codes, that of the image and that of
         its translation, and the L1 distance there and back.
+    content
+        How little the translation of the domain's images corresponds to them; not part of UNIT.
     """
 
     adversarial: Pair
@@ -55,6 +58,7 @@ class Terms:
     reconstruction: Pair
     cycle_kl: Pair
     cycle: Pair
+    content: Pair
 
     def weighted_sum(self, weights: LossWeights) -> Tensor:
         """Return what the generators minimise.
@@ -151,6 +155,7 @@ class Unit(nn.Module):
             reconstruction=Pair(l1_distance(aa, images.a), l1_distance(bb, images.b)),
             cycle_kl=Pair(kl.a + kl_to_unit_normal(mean_ab), kl.b + kl_to_unit_normal(mean_ba)),
             cycle=Pair(l1_distance(aba, images.a), l1_distance(bab, images.b)),
+            content=Pair(content_disagreement(images.a, ab), content_disagreement(images.b, ba)),
         )
         return GeneratorPass(terms, Pair(ba.detach(), ab.detach()))
 
