@@ -61,7 +61,7 @@ def test_content_agrees_up_to_gain_offset_and_grain_and_not_with_shift_or_invers
     assert content_disagreement(disc, disc + grain).item() < 0.02
     moved = [content_disagreement(disc, disc.roll(n, 3)).item() for n in (0, 1, 2, 4)]
     assert moved == sorted(moved)
-    assert moved[2] > 0.1
+    assert moved[2] > 0.05
     assert content_disagreement(disc, -disc).item() > 1.9
     flat = torch.zeros_like(disc).requires_grad_()
     content_disagreement(flat, flat * 2).backward()

@@ -42,7 +42,7 @@ def test_a_step_changes_every_network_and_counts_its_images(settings, make):
         names = [n for n in before if n.startswith(part)]
         assert any(not torch.equal(before[n], after[n]) for n in names), part
     assert {n.rsplit("_", 1)[1] for n in losses} == {"a", "b"}
-    assert len(losses) == 12
+    assert len(losses) == 14
     assert not any(v.requires_grad for v in losses.values())
 
 
