@@ -60,7 +60,7 @@ def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, r
     progress = [e for e in events if isinstance(e, Progress)]
     assert [e.images_seen for e in progress] == [2, 4, 6, 8, 9]
     assert progress[-1].seconds_left == 0
-    assert all(np.isfinite(list(e.losses.values())).all() and len(e.losses) == 12 for e in progress)
+    assert all(np.isfinite(list(e.losses.values())).all() and len(e.losses) == 14 for e in progress)
     saved = [e for e in events if isinstance(e, CheckpointSaved)]
     assert [e.images_seen for e in saved] == [4, 8, 9]
     previews = [e for e in events if isinstance(e, PreviewWritten)]
