@@ -65,37 +65,45 @@ def nothing_stays_of_a_gui(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def torch_stays_as_it_was() -> Iterator[None]:
-    """Fail a test that leaves another state of torch to the tests after it."""
-    before = torch_state()
+def torch_stays_as_it_was(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves another state of torch to the tests after it.
+
+    In a viewer the number of threads may change: numba, which napari uses where it is there,
+    sets it, too.
+    """
+    changeable = {"num_threads"} if request.node.get_closest_marker("qt") else set()
+    before = torch_state(changeable)
     yield
-    after = torch_state()
+    after = torch_state(changeable)
     if before and after and before != after:
         set_torch_state(before)
         pytest.fail(f"the test left torch in the state {after}; before it was {before}")
 
 
-def torch_state() -> dict[str, Any]:
-    """Return what is global in torch and changes results; nothing if no one imported it.
+def torch_state(left_out: set[str]) -> dict[str, Any]:
+    """Return what is global in torch and changes results or speed; nothing if no one imported it.
 
-    Denormal numbers are a state of the thread that NumPy and hypothesis share with torch. The
-    number of threads is not there: numba, which napari uses where it is installed, sets it, too.
+    Denormal numbers are a state of the thread that NumPy and hypothesis share with torch.
     """
     torch = sys.modules.get("torch")
     if torch is None:
         return {}
-    return {
+    state = {
         "flush_denormal": (torch.tensor(1e-40) * 1.0).item() == 0.0,
+        "num_threads": torch.get_num_threads(),
         "default_dtype": torch.get_default_dtype(),
         "grad_enabled": torch.is_grad_enabled(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
+    return {name: value for name, value in state.items() if name not in left_out}
 
 
 def set_torch_state(state: dict[str, Any]) -> None:
     import torch
 
     torch.set_flush_denormal(state["flush_denormal"])
+    if "num_threads" in state:
+        torch.set_num_threads(state["num_threads"])
     torch.set_default_dtype(state["default_dtype"])
     torch.set_grad_enabled(state["grad_enabled"])
     torch.use_deterministic_algorithms(state["deterministic"])
