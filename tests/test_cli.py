@@ -3,14 +3,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
-from napari_unit import cli
+from napari_unit import _translate, cli
+from napari_unit._translate import TranslationRequest
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.files import open_path
+from napari_unit.images.layers import LayerImage
 from napari_unit.models import zoo
 
 RANGE = IntensityScaling("range", 0.0, 255.0)
@@ -78,13 +83,40 @@ def test_translate_writes_the_image_and_says_what_it_did(
     assert (size.y, size.x, size.unit) == (0.5, 0.5, "µm")
 
 
-def test_every_setting_reaches_the_engine(workplace: Path) -> None:
+def test_every_setting_reaches_the_engine(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[TranslationRequest] = []
+    do = _translate.translation_job
+
+    def listen(image: LayerImage, request: TranslationRequest) -> Any:
+        asked.append(request)
+        return do(image, request)
+
+    monkeypatch.setattr(_translate, "translation_job", listen)
     tifffile.imwrite("stack.tif", np.stack([GRAY, GRAY]), metadata={"axes": "QYX"})
     common = ["translate", "stack.tif", "--model", "nuclei", "--to", "synthetic", "--quiet"]
     rest = ["--axes", "ZYX", "--statistics", "whole", "--tile", "36", "--device", "cpu"]
     assert cli.main([*common, "out.tif", *rest, "--dtype", "same", "--seed", "3"]) == 0
     with tifffile.TiffFile("out.tif") as tif:
         assert (tif.series[0].axes, tif.series[0].dtype) == ("ZYX", np.uint16)
+    assert asked == [
+        TranslationRequest("nuclei", "synthetic", "whole", 36, "cpu", "same", "out.tif", 3)
+    ]
+
+
+def test_a_model_that_makes_no_numbers_is_one_sentence_and_no_file(
+    workplace: Path, capsys: pytest.CaptureFixture[str], save_tiny_model: Callable[..., Path]
+) -> None:
+    path = save_tiny_model("broken", SYNTHETIC, REAL, folder=workplace)
+    weights = load_file(path)
+    with safe_open(path, framework="np") as file:
+        card = file.metadata()
+    # finite, as loading demands, and too large for what comes out
+    save_file({name: np.full_like(w, 3e37) for name, w in weights.items()}, path, card)
+    assert cli.main(["translate", "in.tif", "out.tif", "--model", str(path), "--to", "real"]) == 2
+    _, err = capsys.readouterr()
+    assert "not finite" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    assert sorted(p.name for p in workplace.iterdir()) == ["broken.safetensors", "in.tif"]
 
 
 @pytest.mark.parametrize(

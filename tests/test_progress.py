@@ -27,6 +27,19 @@ def test_the_result_comes_back_and_a_listener_hears_every_step() -> None:
     assert carry_out(job([]), progress=False) == "result"
 
 
+def test_where_nobody_sees_the_summary_what_is_doubtful_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = {"summary": lambda result: f"There is a {result}.", "remarks": lambda _: ["It is dim."]}
+    carry_out(job([]), progress=False, **said)
+    assert [(r.levelname, r.message) for r in caplog.records] == [("WARNING", "It is dim.")]
+    caplog.clear()
+    screen = rich.console.Console(file=io.StringIO(), force_terminal=True)
+    monkeypatch.setattr(rich.console, "Console", lambda **_: screen)
+    carry_out(job([]), progress=True, **said)
+    assert caplog.records == []
+
+
 def test_an_interruption_closes_the_job_at_once() -> None:
     log: list[str] = []
 

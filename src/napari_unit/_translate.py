@@ -24,7 +24,7 @@ from napari_unit.images.outputs import FileOutput, MemoryOutput, Output, shape_r
 from napari_unit.images.storage import ArraySource
 from napari_unit.models.zoo import ModelEntry
 from napari_unit.progress import Listener, carry_out
-from napari_unit.provenance import provenance_of, summary_of
+from napari_unit.provenance import provenance_of, remarks, summary_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -113,8 +113,9 @@ def translate(
         A letter per axis of the image, of T, Z, C, Y, X and S, such as ``"ZCYX"``. Needed where
         neither the layer nor the file says it: for arrays of more than two axes.
     statistics
-        What the normalisation layers are told: ``"image"``, a sample of the image; ``"whole"``,
-        all of it, which equals translating in one piece.
+        What the normalisation layers are told: ``"image"``, a sample of the image that leaves
+        out flat parts (of up to 64 squares of 256 px: all of it); ``"whole"``, all of it, which
+        equals translating in one piece.
     tile
         Side of a tile in pixels, or ``"auto"``; the result does not depend on it.
     device
@@ -145,10 +146,19 @@ def translate(
         If the image is no image.
     OSError
         If a file cannot be read or written, or exists already.
+    MemoryError
+        If it would take more memory than there is.
+    FloatingPointError
+        If the model makes of it what is no number.
     """
     request = TranslationRequest(model, to, statistics, tile, device, dtype, out, seed)
     opened = _open(image, axes)
-    result = carry_out(translation_job(opened, request), progress, summary_of)
+    result = carry_out(
+        translation_job(opened, request),
+        progress,
+        summary_of,
+        lambda result: remarks(result.provenance),
+    )
     if is_layer(image):
         return make_layer(result)
     return result.array if result.path is None else result.path
@@ -199,7 +209,7 @@ def translation_job(
 
     Raises
     ------
-    ValueError, OSError
+    ValueError, TypeError, OSError, MemoryError, FloatingPointError
         As `translate`.
     """
     dtype = _result_dtype(image, request.dtype)
@@ -223,9 +233,12 @@ def translation_job(
     planes = ArraySource(image.array, image.axes, image.n_channels)
     plan = plan_translation(model, source.name, target.name, planes, settings)
     result = shape_result(image, target, dtype)
-    output: Output = MemoryOutput(result)
+    output: Output
     if request.out is not None:
         output = FileOutput(result, image, target, Path(request.out))
+    else:
+        _check_memory(result.n_bytes + (plan.memory_bytes if plan.device == "cpu" else 0))
+        output = MemoryOutput(result)
     with output as sink:
         report = yield from run_plan(plan, model, planes, sink)
         for phase, done, total in output.finish():
@@ -261,6 +274,19 @@ def _result_dtype(image: LayerImage, wanted: OutputDtype) -> np.dtype[Any]:
     if wanted != "same":
         return np.dtype(wanted)
     return dtype.newbyteorder("=") if dtype.kind in "iu" else np.dtype("float32")
+
+
+def _check_memory(needed: int) -> None:
+    """Refuse what would be granted now and killed later."""
+    from napari_unit.engine.devices import available_bytes, resolve_device
+
+    available = available_bytes(resolve_device("cpu"))
+    if available is not None and needed > available:
+        raise MemoryError(
+            f"The translation takes about {needed / 1e9:.1f} GB of memory, and "
+            f"{available / 1e9:.1f} GB are available; write it to a file (out), translate a part "
+            "of the image, or take a smaller dtype."
+        )
 
 
 def _find(

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             status: int = args.run(args)
-        except (ValueError, OSError, MemoryError) as error:
+        except (ValueError, OSError, MemoryError, FloatingPointError) as error:
             print(f"napari-unit {args.command}: {error}", file=sys.stderr)
             return _REFUSED
         except KeyboardInterrupt:

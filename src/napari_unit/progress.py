@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,6 +32,7 @@ def carry_out(
     job: Generator["Progress", None, Result],
     progress: bool | Listener,
     summary: Callable[[Result], str] | None = None,
+    remarks: Callable[[Result], Sequence[str]] = lambda _: (),
 ) -> Result:
     """Run a job to its end and return its result.
 
@@ -44,6 +45,8 @@ def carry_out(
         with every `napari_unit.engine.run.Progress`.
     summary
         Makes a sentence of the result, shown under the bar and logged.
+    remarks
+        Sentences on what was lost or doubtful, logged as warnings where nobody sees the summary.
 
     Raises
     ------
@@ -66,6 +69,9 @@ def carry_out(
         _logger.info(sentence)
         if console is not None:
             console.print(sentence, highlight=False, soft_wrap=True)
+            return result
+    for remark in remarks(result):
+        _logger.warning(remark)
     return result
 
 

@@ -1,6 +1,7 @@
 """How a translation was made, as plain values and as a sentence."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from napari_unit.images.layers import LayerImage, TranslationResult
 if TYPE_CHECKING:
     from napari_unit.engine.run import Report, TranslationPlan
     from napari_unit.models.file import LoadedModel
+
+_MUCH_CLIPPED = 0.02
+"""Percentiles clip about a hundredth of any image by design; more is worth a sentence."""
 
 
 def provenance_of(
@@ -72,3 +76,25 @@ def summary_of(result: TranslationResult) -> str:
     if np.dtype(told["dtype"]).kind in "iu":
         sentence += f", and {told['n_saturated']} of the result's did not fit {told['dtype']}"
     return " ".join([f"{sentence}.", *told["notes"]])
+
+
+def remarks(provenance: Mapping[str, Any]) -> list[str]:
+    """Return sentences on what was lost or doubtful; none where all is as usual.
+
+    Parameters
+    ----------
+    provenance
+        See `provenance_of`.
+    """
+    said = list(provenance["notes"])
+    clipped, n_saturated = provenance["clipped_fraction"], provenance["n_saturated"]
+    if clipped > _MUCH_CLIPPED:
+        said.append(
+            f"{clipped:.0%} of the pixel values were outside the intensities of "
+            f"{provenance['from']!r} and were clipped."
+        )
+    if n_saturated:
+        said.append(
+            f"Clipped to fit {provenance['dtype']}: {n_saturated} of the translated values."
+        )
+    return said

@@ -133,8 +133,8 @@ def test_tiles_on_their_own_do_not_match_the_whole(random_model: MakeModel) -> N
     assert report.statistics is None
 
 
-def test_a_network_that_copies_copies(random_model: MakeModel) -> None:
-    """With weights that hand the image through, any tiling returns it."""
+def test_no_pixel_is_left_out_or_darker_at_a_border(random_model: MakeModel) -> None:
+    """A network that makes the same of everything makes it everywhere."""
     model = random_model(width=4)
     for parameter in model.parameters():
         torch.nn.init.zeros_(parameter)

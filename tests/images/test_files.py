@@ -207,3 +207,13 @@ def test_a_damaged_tile_is_told_when_it_is_read(tmp_path: Path) -> None:
     image = open_path(tmp_path / "a.tif")
     with pytest.raises(OSError, match=r"a.tif is damaged: "):
         image.array[0:5, 0:5]
+
+
+def test_a_tiff_with_broken_ome_xml_is_read_without_a_pixel_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    image = np.arange(300, dtype="u2").reshape(15, 20)
+    tifffile.imwrite(path, image, metadata={"axes": "YX", "Name": "ab", "PhysicalSizeX": 0.5})
+    path.write_bytes(path.read_bytes().replace(b'Name="ab"', b'Name="&b"'))
+    opened = open_path(path)
+    assert opened.pixel_size is None
+    assert np.array_equal(opened.array[:], image)

@@ -152,10 +152,41 @@ def test_a_path_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_before_anything_is_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = replace_free(shutil.disk_usage(tmp_path), 10)
+    planned = plan(tmp_path / "a.tif", "YX", (80, 80))
+    # room for the scratch file, but not for the file that is made of it
+    usage = replace_free(shutil.disk_usage(tmp_path), 2 * planned.n_bytes - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"0.0 GB free, and writing a.tif takes up to"):
-        OmeTiffSink(plan(tmp_path / "a.tif", "YX", (80, 80)))
+        OmeTiffSink(planned)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system takes no room ahead")
+def test_the_room_of_the_scratch_file_is_taken_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(tmp_path / "a.tif", "YX", (2000, 2000))
+    with OmeTiffSink(planned):
+        (scratch,) = tmp_path.iterdir()
+        assert scratch.stat().st_blocks * 512 >= planned.n_bytes
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(OSError, match=r"There is no room for 0.0 GB in .* choose another disk"):
+        OmeTiffSink(planned).__enter__()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_that_takes_no_room_ahead_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    written(tmp_path / "a.tif", "YX", random_image(40, 40))
+    assert tifffile.imread(tmp_path / "a.tif").shape == (40, 40)
 
 
 def replace_free(usage: object, free: int) -> object:

@@ -74,12 +74,21 @@ def test_naparis_own_labels_keep_counting_from_the_end() -> None:
 def test_scale_and_units_give_the_pixel_size(
     scale: tuple[float, ...], units: tuple[str, ...], size: PixelSize | None
 ) -> None:
-    placed = placement("ZYX", scale=np.array(scale, float), units=units)
+    placed = placement("ZYX", scale=np.array(scale, float), units=units, affine=np.eye(4))
     got = placed.pixel_size(Axes("ZYX"))
     assert (got is None) == (size is None)
     if got is not None and size is not None:
         assert (got.y, got.x, got.z) == pytest.approx((size.y, size.x, size.z))
         assert got.unit == size.unit
+
+
+def test_a_pixel_size_that_stands_in_the_affine_counts() -> None:
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    placed = placement("ZYX", scale=np.array([2.0, 0.5, 0.4]), rotate=turn, affine=np.eye(4))
+    placed.affine[:3, :3] = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0] * 3.0
+    got = placed.pixel_size(Axes("ZYX"))
+    assert got is not None
+    assert (got.z, got.y, got.x) == pytest.approx((6.0, 1.5, 1.2))
 
 
 def test_a_files_pixel_size_makes_a_placement_and_comes_back() -> None:

@@ -117,6 +117,7 @@ def rewritten(tmp_path: Path, change: object, tensors: object = None) -> Path:
         (lambda c: c.update(domains=c["domains"][:1]), "1 domains instead of two"),
         (lambda c: c["domains"][0].update(channels=[1]), "holds something that is no name"),
         (lambda c: c["domains"][0]["scaling"].update(low="x"), "'low' is 'x', not of type float"),
+        (lambda c: c["domains"][0]["scaling"].update(high=10**400), "cannot be read as a model"),
         (lambda c: c["architecture"].update(width=True), "'width' is True"),
         (lambda c: c["architecture"].update(width=10**9), "width is 1000000000"),
     ],

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -50,6 +52,20 @@ def test_all_eight_orientations_occur():
     crop = _crops(1, 1).expand(200, -1, -1, -1)
     changed = Augmenter(GEOMETRY)(crop)
     assert len({tuple(x.flatten().tolist()) for x in changed}) == 8
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_every_quarter_turn_is_as_likely(flip):
+    torch.manual_seed(0)
+    turning = Augmentation(
+        horizontal_flip=flip, vertical_flip=False, brightness=0, contrast=0, gamma=0
+    )
+    crop = _crops(1, 1)
+    changed = Augmenter(turning)(crop.expand(2000, -1, -1, -1))
+    seen = Counter(tuple(x.flatten().tolist()) for x in changed)
+    n = 2000 / len(seen)
+    assert len(seen) == (8 if flip else 4)
+    assert max(abs(count - n) for count in seen.values()) < 4 * n**0.5
 
 
 def test_the_same_seed_gives_the_same_crops_and_another_seed_others():

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import signal
 import threading
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from napari_unit.models.file import load_model
+from napari_unit_training import loop
 from napari_unit_training.config import Cadence, DomainSettings
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
@@ -166,6 +168,27 @@ def test_losses_that_are_not_finite_end_it_and_keep_the_checkpoint(
     ):
         list(train(settings, *folders, out))
     assert load_latest(out / "checkpoints", CPU)["images_seen"] == 4
+
+
+def test_a_device_that_runs_out_of_memory_is_a_sentence(quiet, folders, tmp_path, monkeypatch):
+    def too_much(self, data):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(Session, "step", too_much)
+    with pytest.raises(TrainingError, match="has too little memory for batches of 2 crops of 32"):
+        list(train(quiet, *folders, tmp_path / "run"))
+
+
+def test_a_last_checkpoint_that_cannot_be_saved_is_told(quiet, folders, tmp_path, monkeypatch):
+    def full(folder, state):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(loop, "save_checkpoint", full)
+    events = train(replace(quiet, cadence=Cadence(log=2, preview=1000, checkpoint=1000)), *folders,
+                   tmp_path / "run")  # fmt: skip
+    next(event for event in events if isinstance(event, Progress))
+    with pytest.raises(OSError, match="No space left"):
+        events.close()
 
 
 def test_weights_that_are_not_finite_are_never_saved(quiet, folders, tmp_path, monkeypatch):

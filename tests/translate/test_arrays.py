@@ -126,3 +126,12 @@ def test_lazy_arrays_give_the_same_pixels(gray: np.ndarray, nuclei: Path) -> Non
     expected = napari_unit.translate(gray, nuclei, "real", tile=32)
     for lazy in (dask.array.from_array(gray, chunks=17), zarr.array(gray, chunks=(20, 20))):
         assert np.array_equal(napari_unit.translate(lazy, nuclei, "real", tile=32), expected)
+
+
+def test_much_that_is_clipped_is_logged_for_scripts(
+    gray: np.ndarray, nuclei: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    napari_unit.translate(gray, nuclei, "real", progress=False)
+    assert caplog.messages == []
+    napari_unit.translate(gray, nuclei, "synthetic", dtype="uint8", progress=False)
+    assert "Clipped to fit uint8: " in caplog.text

@@ -154,6 +154,22 @@ def test_an_axis_can_be_named_the_channels(samples: Any, desk: Any, models: Any)
     assert result.data.shape == (2, 64, 48)
 
 
+def test_axes_said_of_one_layer_are_not_taken_for_the_next(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    models.add("pair", a=("live", 2), b=("fixed", 2))
+    stack = samples.image_layer(samples.pixels(2, 64, 48), "two planes")
+    at = desk(stack, samples.image_layer(samples.pixels(2, 64, 48), "two stains"), model=False)
+    at.pick(at.form.layer_choice, "two stains")
+    at.click(at.form.fold_button)
+    at.qtbot.keyClicks(at.form.axes_edit, "cyx")
+    assert at.widget.run_button.isEnabled()
+    at.viewer.layers.remove("two stains")
+    assert at.form.layer_choice.currentText() == "two planes"
+    assert at.form.axes_edit.text() == ""
+    assert not at.widget.run_button.isEnabled()
+
+
 def test_axes_that_name_no_image_are_refused_in_a_sentence(samples: Any, desk: Any) -> None:
     at = desk(samples.gray())
     at.click(at.form.fold_button)

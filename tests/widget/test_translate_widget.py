@@ -182,14 +182,13 @@ import napari, numpy as np
 
 viewer = napari.Viewer(show=False)
 viewer.add_image(np.zeros((64, 64)))
-began_s = time.perf_counter()
+began_s = time.process_time()
 from napari_unit._widget.translate_widget import TranslateWidget
-imported_s = time.perf_counter()
 widget = TranslateWidget(viewer)
-opened_s = time.perf_counter()
+opened_s = time.process_time()
 viewer.window.add_dock_widget(widget)
 heavy = [name for name in ("torch", "kornia") if name in sys.modules]
-print(imported_s - began_s, opened_s - imported_s, heavy)
+print(opened_s - began_s, heavy)
 viewer.close()
 """
 
@@ -203,7 +202,7 @@ def test_it_opens_at_once_and_without_torch() -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    importing_s, opening_s, heavy = ran.stdout.strip().splitlines()[-1].split(maxsplit=2)
+    # processor time, imports included: by the clock it would be the machine's other work as well
+    opening_s, heavy = ran.stdout.strip().splitlines()[-1].split(maxsplit=1)
     assert heavy == "[]"
     assert float(opening_s) < 0.3
-    assert float(importing_s) < 1.5  # measured 0.13 s; most of it is napari's own

@@ -1,5 +1,7 @@
 """Random changes of training crops, by kornia, in the batch and on its device."""
 
+from typing import Any
+
 import kornia.augmentation as kornia_augmentation
 import torch
 from torch import Tensor
@@ -26,9 +28,11 @@ class Augmenter:
         if settings.vertical_flip:
             self._geometric.append(geometry.RandomVerticalFlip(p=0.5))
         if settings.rotate_90:
+            # kornia rounds a uniform number: -1, 0, 1 and 2 have an interval of length 1 each;
             # any other resampling than nearest would blur by rounding errors
+            times: Any = (-1.5, 2.5)
             self._geometric.append(
-                geometry.RandomRotation90(times=(0, 3), p=1.0, resample="nearest")
+                geometry.RandomRotation90(times=times, p=1.0, resample="nearest")
             )
         self._intensity: list[torch.nn.Module] = []
         if settings.gamma:

@@ -1,8 +1,9 @@
 """The training loop: a generator of plain values."""
 
+import contextlib
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import torch
@@ -68,9 +69,11 @@ def train(
     if state is not None:
         session.load_state(state)
     run = _Run(session, data, folder)
-    for event in run.events():
-        folder.log(event)
-        yield event
+    # closed here and not by the garbage collector, which would swallow a failing last checkpoint
+    with contextlib.closing(run.events()) as events:
+        for event in events:
+            folder.log(event)
+            yield event
 
 
 def _load(
@@ -101,7 +104,7 @@ class _Run:
         self.started_at = self.reported_at = time.monotonic()
         self.started_from = self.reported_from = session.images_seen
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Step until all images are seen; report, preview and save on the way."""
         session, total = self.session, self.session.settings.images_total
         yield self._started()
@@ -123,8 +126,15 @@ class _Run:
         """Take one step and return what is due after it."""
         session = self.session
         before = session.images_seen
-        with flushed_denormals():
-            losses = session.step(self.data)
+        try:
+            with flushed_denormals():
+                losses = session.step(self.data)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"The device {session.device} has too little memory for batches of "
+                f"{session.settings.batch_size} crops of {session.settings.crop_px} px; take a "
+                "smaller batch_size, crop_px or width, and another --out."
+            ) from error
         for name, value in losses.items():
             weighted = value * (session.images_seen - before)
             self.sums[name] = self.sums[name] + weighted if name in self.sums else weighted

@@ -90,13 +90,6 @@ class LayerChoice(Choice):
         self.blockSignals(blocked)
         self._follow()
 
-    def leave(self) -> None:
-        """Follow the viewer no longer."""
-        events = self._viewer_layers.events
-        for name in {"inserted", "removed", "reordered", "renamed"} & set(events.emitters):
-            getattr(events, name).disconnect(self.reload)
-        self._watch(None)
-
     def _follow(self) -> None:
         self._watch(self.layer)
         self.changed.emit()

@@ -43,6 +43,7 @@ class TranslationForm(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.image: LayerImage | None = None
+        self._axes_are_of: Any = None
         self.layer_choice = LayerChoice(viewer.layers, viewer.layers.selection.active)
         self.layer_note = wrapping_label("note")
         self.model_choice = ModelChoice()
@@ -122,7 +123,6 @@ class TranslationForm(QWidget):
         self.model_choice.currentIndexChanged.connect(self.bring_up_to_date)
         self.direction_choice.currentIndexChanged.connect(self.bring_up_to_date)
         self.axes_edit.textChanged.connect(self.bring_up_to_date)
-        self.layer_choice.activated.connect(self.axes_edit.clear)
         for choice in (self.layer_choice, self.model_choice, self.direction_choice):
             choice.activated.connect(self.edited)
         self.axes_edit.textEdited.connect(self.edited)
@@ -171,6 +171,12 @@ class TranslationForm(QWidget):
     def _read_layer(self) -> tuple[LayerImage | None, str | None]:
         """Read the chosen layer; else say why that cannot be done."""
         layer = self.layer_choice.layer
+        if layer is not self._axes_are_of:
+            # what was said of another layer's axes
+            self._axes_are_of = layer
+            blocked = self.axes_edit.blockSignals(True)
+            self.axes_edit.clear()
+            self.axes_edit.blockSignals(blocked)
         if layer is None:
             return None, "There is no image layer; open an image first."
         axes = self.axes_edit.text().strip()

@@ -11,11 +11,11 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_unit._widget.form import TranslationForm
 from napari_unit._widget.pace import duration_in_words
-from napari_unit._widget.remarks import remarks
 from napari_unit._widget.status import StatusPanel
 from napari_unit._widget.style import stylesheet
 from napari_unit._widget.translation_worker import RunningTranslation
 from napari_unit.images.layers import TranslationResult, make_layer
+from napari_unit.provenance import remarks
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -37,7 +37,7 @@ class TranslateWidget(QWidget):
         self._viewer = napari_viewer
         self._began_s = 0.0
         self.form = TranslationForm(napari_viewer)
-        self.run_button = QPushButton("Translate")
+        self.run_button = QPushButton("Run")
         self.cancel_button = QPushButton("Cancel")
         self.status = StatusPanel()
         self._lay_out()

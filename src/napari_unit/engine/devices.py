@@ -7,6 +7,9 @@ from pathlib import Path
 
 import torch
 
+CGROUP = Path("/sys/fs/cgroup")
+"""Where Linux tells a container its limits (cgroup v2)."""
+
 
 def available_devices() -> tuple[str, ...]:
     """Return the devices that ``"auto"`` chooses from, the fastest first; the last is the CPU."""
@@ -40,7 +43,9 @@ def resolve_device(name: str) -> torch.device:
 def available_bytes(device: torch.device) -> int | None:
     """Return how much memory can still be taken on a device; None if that cannot be told."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        # what torch keeps for later counts as taken there, but is free to us
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     known = [n for n in (_system_bytes(), _cgroup_bytes()) if n is not None]
     return min(known, default=None)
 
@@ -57,14 +62,21 @@ def _system_bytes() -> int | None:
 
 
 def _cgroup_bytes() -> int | None:
-    """Return what is left of a container's limit."""
-    root = Path("/sys/fs/cgroup")
+    """Return what is left of a container's limit, its reclaimable file cache included."""
     try:
-        limit = (root / "memory.max").read_text().strip()
-        used = int((root / "memory.current").read_text())
-        return None if limit == "max" else max(0, int(limit) - used)
+        limit = (CGROUP / "memory.max").read_text().strip()
+        used = int((CGROUP / "memory.current").read_text())
+        return None if limit == "max" else max(0, int(limit) - used + _cgroup_cache_bytes())
     except (OSError, ValueError):
         return None
+
+
+def _cgroup_cache_bytes() -> int:
+    try:
+        lines = (CGROUP / "memory.stat").read_text().splitlines()
+        return int(dict(line.split() for line in lines)["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 @contextmanager

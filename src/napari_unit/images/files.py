@@ -5,6 +5,7 @@ import struct
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from xml.etree.ElementTree import ParseError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +151,7 @@ _DECODING_ERRORS = (
     OSError,
     LookupError,
     TypeError,
+    ArithmeticError,
     struct.error,
 )
 
@@ -247,7 +249,10 @@ _RESOLUTION_TAGS = ("YResolution", "XResolution")
 def _ome_pixel_size(xml: str) -> PixelSize | None:
     import tifffile
 
-    images = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
+    try:
+        images = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
+    except ParseError:  # tifffile reads the pixels all the same
+        return None
     image = images[0] if isinstance(images, list) else images
     pixels: dict[str, Any] = image.get("Pixels", {})
     units = {axis: pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "YXZ"}

@@ -4,6 +4,7 @@ Tiles of a translation come in any size and order, those of a compressed TIFF mu
 order. So they are gathered in an uncompressed scratch file beside it, never in memory.
 """
 
+import errno
 import math
 import os
 import queue
@@ -142,11 +143,13 @@ class OmeTiffSink:
     def __init__(self, plan: OmeTiffPlan) -> None:
         check_free(plan.path)
         _check_storable(plan)
+        # the scratch file stays until the file is whole, and noise hardly compresses
+        needed = 2 * plan.n_bytes
         free = shutil.disk_usage(plan.path.parent).free
-        if free < plan.n_bytes:
+        if free < needed:
             raise OSError(
                 f"{plan.path.parent} has {free / 1e9:.1f} GB free, and writing {plan.path.name} "
-                f"takes up to {plan.n_bytes / 1e9:.1f} GB; choose another disk or dtype."
+                f"takes up to {needed / 1e9:.1f} GB for a time; choose another disk or dtype."
             )
         self.plan = plan
         self._scratch = plan.path.with_name(f".partial-{os.getpid()}-{plan.path.name}.scratch")
@@ -154,8 +157,9 @@ class OmeTiffSink:
         self._sink: ArraySink | None = None
 
     def __enter__(self) -> "OmeTiffSink":
-        # one sparse file for all levels: what is not yet written takes no room
-        flat = np.memmap(self._scratch, mode="w+", dtype=np.uint8, shape=(self.plan.n_bytes,))
+        _take_room(self._scratch, self.plan.n_bytes)
+        # one file for all levels
+        flat = np.memmap(self._scratch, mode="r+", dtype=np.uint8, shape=(self.plan.n_bytes,))
         start = 0
         for shape in self.plan.shapes:
             stop = start + math.prod(shape) * self.plan.dtype.itemsize
@@ -189,6 +193,26 @@ class OmeTiffSink:
         with written_whole(self.plan.path) as partial:
             for done in _in_thread(lambda tell: _write(partial, self.plan, self._levels, tell)):
                 yield "writing", done, n_tiles
+
+
+def _take_room(path: Path, n_bytes: int) -> None:
+    """Make a file of this size with its room on the disk taken, where the system can do that.
+
+    A disk that fills up later would kill the process in the middle of writing to the map.
+    """
+    try:
+        with path.open("xb") as file:
+            file.truncate(n_bytes)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
+            return  # a file system that takes no room ahead
+        path.unlink(missing_ok=True)
+        raise OSError(
+            f"There is no room for {n_bytes / 1e9:.1f} GB in {path.parent} ({error.strerror}); "
+            "choose another disk or dtype."
+        ) from error
 
 
 def _check_storable(plan: OmeTiffPlan) -> None:

@@ -1,5 +1,6 @@
 """Where a translation goes: into memory, or to an OME-TIFF that is then read from."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,11 @@ class ResultShape:
     axes: Axes
     shapes: tuple[tuple[int, ...], ...]
     dtype: np.dtype[Any]
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all levels."""
+        return sum(math.prod(shape) for shape in self.shapes) * self.dtype.itemsize
 
 
 class Output(Protocol):

@@ -153,16 +153,26 @@ class Placement:
             Of the layer.
         """
         of = dict(zip(axes.letters.replace("S", ""), range(len(self.scale)), strict=True))
-        y, x, z = abs(self.scale[of["Y"]]), abs(self.scale[of["X"]]), None
+        sides = self._sides()
+        y, x, z = sides[of["Y"]], sides[of["X"]], None
         units = [_LENGTHS.get(self.units[of[letter]]) for letter in "YX"]
         depth = of.get("Z")
         if units[0] is None or units[1] is None:
             if units[0] is not units[1] or y == x == 1.0:
                 return None
             if depth is not None:
-                z = abs(float(self.scale[depth]))
+                z = float(sides[depth])
             return PixelSize(float(y), float(x), z, "pixel")
         (symbol, metres), (_, x_metres) = units[0], units[1]
         if depth is not None and (z_unit := _LENGTHS.get(self.units[depth])):
-            z = abs(float(self.scale[depth])) * z_unit[1] / metres
+            z = float(sides[depth]) * z_unit[1] / metres
         return PixelSize(float(y), float(x) * (x_metres / metres), z, symbol)
+
+    def _sides(self) -> NDArray[np.float64]:
+        """Return how long the sides of a pixel are in the world, before it is sheared."""
+        n = len(self.scale)
+        linear = self.affine[:n, :n]
+        if np.array_equal(linear, np.eye(n)):
+            return np.abs(self.scale)
+        sides: NDArray[np.float64] = np.linalg.norm(linear @ self.rotate * self.scale, axis=0)
+        return sides

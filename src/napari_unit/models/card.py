@@ -177,5 +177,5 @@ def read_card(path: Path) -> ModelCard:
         )
     try:
         return ModelCard.from_json(metadata[METADATA_KEY])
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path} cannot be read as a model: {error}.") from error

@@ -1,6 +1,6 @@
 from typing import Any
 
-from napari_unit._widget.remarks import remarks
+from napari_unit.provenance import remarks
 
 
 def made(**differing: Any) -> dict[str, Any]:
