@@ -4,6 +4,8 @@ import json
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +137,18 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_an_unknown_public_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'transmogrify'"):
         napari_unit.transmogrify  # noqa: B018
+
+
+def test_a_translation_loads_no_compiler(save_tiny_model: Callable[..., Path]) -> None:
+    """The one that torch brings on Linux crashes beside Mesa's, which draws napari's windows."""
+    from napari_unit.domains import Domain, IntensityScaling
+
+    scaling = IntensityScaling("range", 0.0, 255.0)
+    path = save_tiny_model("m", *(Domain(name, ("dna",), scaling) for name in "ab"))
+    program = (
+        "import sys, numpy, napari_unit\n"
+        "napari_unit.translate(numpy.zeros((40, 40), 'u1') + numpy.arange(40, dtype='u1'),\n"
+        "                      sys.argv[1], 'b')\n"
+        "print('torch' in sys.modules, {'torch._dynamo', 'triton'} & set(sys.modules))"
+    )
+    assert python(program, str(path)) == "True set()\n"

@@ -61,6 +61,8 @@ class ConvBlock(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, geometry.kernel, geometry.stride)
         self.norm = norm
         self.activation = _ACTIVATIONS[activation]()
+        if self.conv.weight.is_meta:
+            return  # about to get weights from a file; for random ones torch would load its compiler
         # He et al. 2015 for rectifiers; the biases start at zero
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
         assert self.conv.bias is not None
