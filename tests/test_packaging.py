@@ -126,10 +126,9 @@ def test_the_sdist_holds_no_link(tmp_path: Path) -> None:
 def test_a_wheel_from_the_sdist_is_the_same(tmp_path: Path, wheel: zipfile.ZipFile) -> None:
     (path,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with tarfile.open(path) as sdist:
-        # Python 3.11 has the filter from 3.11.4 on, and Debian 12 is at 3.11.2
-        sdist.extractall(
-            tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {})
-        )
+        if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on, and Debian 12 has 3.11.2
+            sdist.extraction_filter = tarfile.data_filter
+        sdist.extractall(tmp_path)
     (unpacked,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
     (path,) = WheelBuilder(str(unpacked)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(path) as rebuilt:

@@ -62,7 +62,7 @@ class ConvBlock(nn.Module):
         self.norm = norm
         self.activation = _ACTIVATIONS[activation]()
         if self.conv.weight.is_meta:
-            return  # about to get weights from a file; for random ones torch would load its compiler
+            return  # a file has its weights; random ones there would need torch's compiler
         # He et al. 2015 for rectifiers; the biases start at zero
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
         assert self.conv.bias is not None
