@@ -15,7 +15,7 @@ from napari_unit import _translate, cli
 from napari_unit._translate import TranslationRequest
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.files import open_path
-from napari_unit.images.layers import LayerImage
+from napari_unit.images.source_image import SourceImage
 from napari_unit.models import zoo
 
 RANGE = IntensityScaling("range", 0.0, 255.0)
@@ -87,7 +87,7 @@ def test_every_setting_reaches_the_engine(workplace: Path, monkeypatch: pytest.M
     asked: list[TranslationRequest] = []
     do = _translate.translation_job
 
-    def listen(image: LayerImage, request: TranslationRequest) -> Any:
+    def listen(image: SourceImage, request: TranslationRequest) -> Any:
         asked.append(request)
         return do(image, request)
 

@@ -7,7 +7,7 @@ import pytest
 from napari_unit.direction import choose_direction, choose_model
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.axes import Axes
-from napari_unit.images.layers import LayerImage
+from napari_unit.images.source_image import SourceImage
 from napari_unit.models import zoo
 from napari_unit.models.card import ModelFileError
 
@@ -28,9 +28,9 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     return bundled, user
 
 
-def image(axes: str = "YX") -> LayerImage:
+def image(axes: str = "YX") -> SourceImage:
     shape = [{"C": 3, "S": 3, "Z": 4}.get(letter, 16) for letter in axes]
-    return LayerImage(np.zeros(shape, "u1"), Axes(axes), "image")
+    return SourceImage(np.zeros(shape, "u1"), Axes(axes), "image")
 
 
 def test_no_model_at_all_says_what_to_do(folders: tuple[Path, Path]) -> None:

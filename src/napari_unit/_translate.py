@@ -12,15 +12,10 @@ from napari_unit.domains import Domain
 from napari_unit.images.axes import Axes
 from napari_unit.images.color import at_depth
 from napari_unit.images.files import open_path
-from napari_unit.images.layers import (
-    LayerImage,
-    TranslationResult,
-    is_layer,
-    make_layer,
-    read_layer,
-)
+from napari_unit.images.layers import TranslationResult, is_layer, make_layer, read_layer
 from napari_unit.images.ome_tiff import check_free
 from napari_unit.images.outputs import FileOutput, MemoryOutput, Output, shape_result
+from napari_unit.images.source_image import SourceImage
 from napari_unit.images.storage import ArraySource
 from napari_unit.models.zoo import ModelEntry
 from napari_unit.progress import Listener, carry_out
@@ -164,7 +159,7 @@ def translate(
     return result.array if result.path is None else result.path
 
 
-def _open(image: Any, axes: str | None) -> LayerImage:
+def _open(image: Any, axes: str | None) -> SourceImage:
     if is_layer(image):
         return read_layer(image, axes)
     if isinstance(image, str | Path):
@@ -176,17 +171,17 @@ def _open(image: Any, axes: str | None) -> LayerImage:
         )
     ndim = len(image.shape)
     if axes is not None:
-        return LayerImage(image, Axes.parse(axes, ndim), "array")
+        return SourceImage(image, Axes.parse(axes, ndim), "array")
     if ndim != 2:
         raise ValueError(
             f"The array has {ndim} axes of lengths {tuple(image.shape)}; say what they are with "
             "axes=, as in axes='ZYX' or axes='YXS'."
         )
-    return LayerImage(image, Axes("YX"), "array")
+    return SourceImage(image, Axes("YX"), "array")
 
 
 def translation_job(
-    image: LayerImage, request: TranslationRequest
+    image: SourceImage, request: TranslationRequest
 ) -> "Generator[Progress, None, TranslationResult]":
     """Translate step by step: the one way that scripts, command line and widget all go.
 
@@ -254,7 +249,7 @@ def translation_job(
     )
 
 
-def _result_dtype(image: LayerImage, wanted: OutputDtype) -> np.dtype[Any]:
+def _result_dtype(image: SourceImage, wanted: OutputDtype) -> np.dtype[Any]:
     """Return the dtype of the result, and refuse images without pixels to translate."""
     try:
         dtype = np.dtype(image.array.dtype)
@@ -290,7 +285,7 @@ def _check_memory(needed: int) -> None:
 
 
 def _find(
-    image: LayerImage, model: "str | Path | LoadedModel | None", to: str | None
+    image: SourceImage, model: "str | Path | LoadedModel | None", to: str | None
 ) -> "ModelEntry | LoadedModel":
     if model is None or isinstance(model, str | Path):
         return choose_model(model, to, image)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit.geometry.regions import whole
 from napari_unit.images.axes import Axes
-from napari_unit.images.layers import LayerImage, TranslationResult, make_layer
+from napari_unit.images.layers import TranslationResult, make_layer
 from napari_unit.images.ome_tiff import OmeTiffPlan, OmeTiffSink
 from napari_unit.images.pictures import SideBySide, draw
 from napari_unit.images.placement import PixelSize
+from napari_unit.images.source_image import SourceImage
 from napari_unit.models.zoo import find_model
 from napari_unit.progress import carry_out, foreground
 from napari_unit.provenance import summary_of
@@ -179,8 +180,8 @@ def _pixel_size() -> PixelSize:
     return PixelSize(PIXEL_SIZE_UM, PIXEL_SIZE_UM)
 
 
-def _layer_image(scene: Scene, files: DemoFiles) -> LayerImage:
-    return LayerImage(
+def _layer_image(scene: Scene, files: DemoFiles) -> SourceImage:
+    return SourceImage(
         array=scene.image,
         axes=Axes("YX"),
         name="simulated nuclei",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_unit.domains import Domain
-from napari_unit.images.layers import LayerImage
+from napari_unit.images.source_image import SourceImage
 from napari_unit.models.card import ModelFileError
 from napari_unit.models.zoo import ModelEntry, find_model, list_models
 
@@ -26,7 +26,7 @@ class Direction:
     target: Domain
 
 
-def choose_model(model: str | Path | None, to: str | None, image: LayerImage) -> ModelEntry:
+def choose_model(model: str | Path | None, to: str | None, image: SourceImage) -> ModelEntry:
     """Return the model to use.
 
     Parameters
@@ -69,7 +69,7 @@ def choose_model(model: str | Path | None, to: str | None, image: LayerImage) ->
 
 
 def choose_direction(
-    domains: tuple[Domain, Domain], to: str | None, image: LayerImage, model_name: str
+    domains: tuple[Domain, Domain], to: str | None, image: SourceImage, model_name: str
 ) -> Direction:
     """Return the direction in which a model translates an image.
 
@@ -115,7 +115,7 @@ def _fitting(
             yield Direction(source, target)
 
 
-def _misfit(image: LayerImage, sources: Sequence[Domain], model_name: str) -> str:
+def _misfit(image: SourceImage, sources: Sequence[Domain], model_name: str) -> str:
     wanted = " or ".join(
         f"{source.name!r} with {_counted(source.n_channels)} ({', '.join(source.channels)})"
         for source in sources

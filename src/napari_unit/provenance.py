@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_unit.images.layers import LayerImage, TranslationResult
+from napari_unit.images.layers import TranslationResult
+from napari_unit.images.source_image import SourceImage
 
 if TYPE_CHECKING:
     from napari_unit.engine.run import Report, TranslationPlan
@@ -17,7 +18,7 @@ _MUCH_CLIPPED = 0.02
 
 
 def provenance_of(
-    image: LayerImage, loaded: "LoadedModel", plan: "TranslationPlan", report: "Report"
+    image: SourceImage, loaded: "LoadedModel", plan: "TranslationPlan", report: "Report"
 ) -> dict[str, Any]:
     """Return how a translation was made, in values that JSON can hold.
 

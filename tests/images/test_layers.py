@@ -10,14 +10,9 @@ from napari.utils._proxies import PublicOnlyProxy
 
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.axes import Axes, axes_of_result, shape_of_result
-from napari_unit.images.layers import (
-    LayerImage,
-    TranslationResult,
-    is_layer,
-    make_layer,
-    read_layer,
-)
+from napari_unit.images.layers import TranslationResult, is_layer, make_layer, read_layer
 from napari_unit.images.placement import PixelSize
+from napari_unit.images.source_image import SourceImage
 
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing:UserWarning")
 
@@ -63,7 +58,7 @@ def layer_of(name: str) -> Image:
     return Image(data, name=name, contrast_limits=(0, 255), **fields)
 
 
-def result_of(image: LayerImage, target: Domain) -> TranslationResult:
+def result_of(image: SourceImage, target: Domain) -> TranslationResult:
     axes = axes_of_result(image.axes, image.shape, target)
     levels = tuple(
         np.zeros(shape_of_result(image.axes, shape, axes, target.n_channels), "f4")
@@ -207,7 +202,7 @@ def test_contrast_limits_and_provenance_are_on_the_layer() -> None:
 
 
 def test_an_image_from_a_file_is_placed_by_its_pixel_size() -> None:
-    image = LayerImage(
+    image = SourceImage(
         gray(40, 48), Axes("YX"), "file", pixel_size=PixelSize(0.5, 0.25, None, "µm"),
         level_shapes=((40, 48),),
     )  # fmt: skip

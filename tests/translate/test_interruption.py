@@ -9,7 +9,7 @@ from napari.layers import Image
 import napari_unit
 from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit.images.axes import Axes
-from napari_unit.images.layers import LayerImage
+from napari_unit.images.source_image import SourceImage
 
 
 @pytest.mark.parametrize("phase", ["intensities", "statistics", "tiles", "levels", "writing"])
@@ -44,7 +44,7 @@ def test_a_failing_image_leaves_nothing_behind(
 
 def test_progress_counts_every_phase_to_its_end(gray: np.ndarray, nuclei: Path) -> None:
     job = translation_job(
-        LayerImage(gray, Axes("YX"), "image"), TranslationRequest(nuclei, "real", tile=32)
+        SourceImage(gray, Axes("YX"), "image"), TranslationRequest(nuclei, "real", tile=32)
     )
     last: dict[str, Any] = {}
     for news in job:

@@ -5,14 +5,16 @@ import pytest
 from napari_unit._widget.fit import domain_in_words, image_in_words, misfit
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.axes import Axes
-from napari_unit.images.layers import LayerImage
+from napari_unit.images.source_image import SourceImage
 
 GRAY = Domain("synthetic", ("light",), IntensityScaling("range", 0.0, 1.0))
 RGB = Domain("H&E", ("red", "green", "blue"), IntensityScaling("range", 0.0, 255.0))
 
 
-def image(shape: tuple[int, ...], axes: str, dtype: str = "uint16", **fields: object) -> LayerImage:
-    return LayerImage(da.zeros(shape, dtype=dtype), Axes(axes), "cells", **fields)  # type: ignore[arg-type]
+def image(
+    shape: tuple[int, ...], axes: str, dtype: str = "uint16", **fields: object
+) -> SourceImage:
+    return SourceImage(da.zeros(shape, dtype=dtype), Axes(axes), "cells", **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ def image(shape: tuple[int, ...], axes: str, dtype: str = "uint16", **fields: ob
     ],
 )
 def test_an_image_is_described_by_what_matters_for_a_model(
-    described: LayerImage, words: str
+    described: SourceImage, words: str
 ) -> None:
     assert image_in_words(described) == words
 

@@ -3,11 +3,11 @@
 import math
 
 from napari_unit.domains import Domain
-from napari_unit.images.layers import LayerImage
+from napari_unit.images.source_image import SourceImage
 from napari_unit.models.architecture import MIN_SIZE_PX
 
 
-def image_in_words(image: LayerImage) -> str:
+def image_in_words(image: SourceImage) -> str:
     """Describe an image in a line: planes, size, channels, pixel type, levels."""
     length = dict(zip(image.axes.letters, image.shape, strict=True))
     size = f"{length['X']} × {length['Y']} px"
@@ -21,7 +21,7 @@ def image_in_words(image: LayerImage) -> str:
     return ", ".join(parts)
 
 
-def _channels_in_words(image: LayerImage) -> str:
+def _channels_in_words(image: SourceImage) -> str:
     if image.axes.channel is None:
         return "gray"
     if "S" in image.axes.letters and image.n_channels == 3:
@@ -34,7 +34,7 @@ def domain_in_words(domain: Domain) -> str:
     return f"{_counted(domain.n_channels)} ({', '.join(domain.channels)})"
 
 
-def misfit(image: LayerImage, source: Domain) -> str | None:
+def misfit(image: SourceImage, source: Domain) -> str | None:
     """Say why an image cannot be one of a domain; None where it can.
 
     Parameters

@@ -19,7 +19,8 @@ from napari_unit._widget.choices import DirectionChoice, LayerChoice, ModelChoic
 from napari_unit._widget.fit import image_in_words, misfit
 from napari_unit._widget.options import DEVICES, DTYPES, STATISTICS
 from napari_unit._widget.status import wrapping_label
-from napari_unit.images.layers import LayerImage, read_layer
+from napari_unit.images.layers import read_layer
+from napari_unit.images.source_image import SourceImage
 from napari_unit.models import zoo
 from napari_unit.models.card import ModelFileError
 
@@ -42,7 +43,7 @@ class TranslationForm(QWidget):
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.image: LayerImage | None = None
+        self.image: SourceImage | None = None
         self._axes_are_of: Any = None
         self.layer_choice = LayerChoice(viewer.layers, viewer.layers.selection.active)
         self.layer_note = wrapping_label("note")
@@ -168,7 +169,7 @@ class TranslationForm(QWidget):
             dtype=self.dtype_choice.value,
         )
 
-    def _read_layer(self) -> tuple[LayerImage | None, str | None]:
+    def _read_layer(self) -> tuple[SourceImage | None, str | None]:
         """Read the chosen layer; else say why that cannot be done."""
         layer = self.layer_choice.layer
         if layer is not self._axes_are_of:

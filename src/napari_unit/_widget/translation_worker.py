@@ -12,7 +12,8 @@ from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit._widget.pace import phase_in_words
-from napari_unit.images.layers import LayerImage, TranslationResult
+from napari_unit.images.layers import TranslationResult
+from napari_unit.images.source_image import SourceImage
 
 _logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1
@@ -115,7 +116,7 @@ class RunningTranslation(QObject):
     ended = Signal()
     """It runs no longer, for whatever reason; comes last."""
 
-    def __init__(self, image: LayerImage, request: TranslationRequest) -> None:
+    def __init__(self, image: SourceImage, request: TranslationRequest) -> None:
         super().__init__()
         self._phase = ""
         self._news: Any = None

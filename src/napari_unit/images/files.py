@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unit.images.axes import Axes, axes_of_file
-from napari_unit.images.layers import LayerImage
 from napari_unit.images.placement import PixelSize
+from napari_unit.images.source_image import SourceImage
 
 if TYPE_CHECKING:
     import tifffile
@@ -102,7 +102,7 @@ class TiffPixels:
         return self._plane[1][rest]
 
 
-def open_path(path: str | Path, axes: str | None = None) -> LayerImage:
+def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
     """Open an image file.
 
     Parameters
@@ -161,7 +161,7 @@ def _first_line(error: Exception) -> str:
     return lines[0].rstrip(".")
 
 
-def _open_picture(path: Path, axes: str | None, codec: Literal["png", "jpeg"]) -> LayerImage:
+def _open_picture(path: Path, axes: str | None, codec: Literal["png", "jpeg"]) -> SourceImage:
     import imagecodecs
 
     try:
@@ -170,7 +170,7 @@ def _open_picture(path: Path, axes: str | None, codec: Literal["png", "jpeg"]) -
         raise _UnreadableError(_first_line(error)) from error
     stored = Axes("YX" if array.ndim == 2 else "YXS")
     found = stored if axes is None else Axes.parse(axes, array.ndim)
-    return LayerImage(
+    return SourceImage(
         array=array,
         axes=found,
         name=path.stem,
@@ -181,7 +181,7 @@ def _open_picture(path: Path, axes: str | None, codec: Literal["png", "jpeg"]) -
     )
 
 
-def _open_tiff(path: Path, axes: str | None) -> LayerImage:
+def _open_tiff(path: Path, axes: str | None) -> SourceImage:
     import tifffile
 
     try:
@@ -202,7 +202,7 @@ def _open_tiff(path: Path, axes: str | None) -> LayerImage:
         raise _UnreadableError(_first_line(error)) from error
     found = axes_of_file(stored) if axes is None else Axes.parse(axes, len(stored))
     note = f"{path.name} holds {n_images} images; the first one is translated."
-    return LayerImage(
+    return SourceImage(
         array=array,
         axes=found,
         name=path.name.removesuffix(path.suffix).removesuffix(".ome"),

@@ -6,63 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_unit.domains import Domain
 from napari_unit.images.axes import Axes, axes_of_labels, is_rgb
-from napari_unit.images.placement import PixelSize, Placement
+from napari_unit.images.placement import Placement
+from napari_unit.images.source_image import SourceImage
 
 if TYPE_CHECKING:
     import napari.layers
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerImage:
-    """An image to translate: what is needed of a layer, so that another thread can work on it.
-
-    Parameters
-    ----------
-    array
-        Level 0: a numpy, dask or zarr array, or anything else that has a shape and a dtype and
-        gives numpy arrays when sliced.
-    axes
-        Of the array; the last one is S for colour.
-    name
-        Of the layer, or of the file.
-    placement
-        Where the layer stands; None for a bare array, which stands nowhere.
-    pixel_size
-        None where it is not known.
-    has_alpha
-        The last channel is opacity, and is not translated.
-    level_shapes
-        Of all levels of a multiscale layer, level 0 first; one for other images.
-    path
-        Of the file that it was read from, where that is known.
-    notes
-        What a user should know of how it was read: sentences for the provenance.
-    """
-
-    array: Any
-    axes: Axes
-    name: str
-    placement: Placement | None = None
-    pixel_size: PixelSize | None = None
-    has_alpha: bool = False
-    level_shapes: tuple[tuple[int, ...], ...] = ()
-    path: Path | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of level 0."""
-        return tuple(int(length) for length in self.array.shape)
-
-    @property
-    def n_channels(self) -> int:
-        """Channels to translate: without opacity; 1 where there is no channel axis."""
-        return self.axes.channels_in(self.shape) - self.has_alpha
-
-    @property
-    def is_multiscale(self) -> bool:
-        """Tell whether there are smaller levels besides level 0."""
-        return len(self.level_shapes) > 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +38,7 @@ class TranslationResult:
 
     levels: tuple[Any, ...]
     axes: Axes
-    source: LayerImage
+    source: SourceImage
     target: Domain
     contrast_limits: tuple[float, float]
     provenance: dict[str, Any]
@@ -118,7 +66,7 @@ def is_layer(value: Any) -> bool:
     return "Layer" in _napari_classes(value)
 
 
-def read_layer(layer: "napari.layers.Image", axes: str | None = None) -> LayerImage:
+def read_layer(layer: "napari.layers.Image", axes: str | None = None) -> SourceImage:
     """Return a layer as plain values. Call it on the thread that owns the layer.
 
     Parameters
@@ -147,7 +95,7 @@ def read_layer(layer: "napari.layers.Image", axes: str | None = None) -> LayerIm
     found = _axes(layer, axes, array.ndim)
     placement = Placement.of_layer(layer)
     path = getattr(layer.source, "path", None)
-    return LayerImage(
+    return SourceImage(
         array=array,
         axes=found,
         name=str(layer.name),

@@ -12,9 +12,9 @@ from napari_unit.domains import Domain
 from napari_unit.engine.planes import PlaneSink
 from napari_unit.images.axes import Axes, axes_of_result, shape_of_result
 from napari_unit.images.files import TiffPixels
-from napari_unit.images.layers import LayerImage
 from napari_unit.images.levels import shrink
 from napari_unit.images.ome_tiff import OmeTiffPlan, OmeTiffSink, stored_axes
+from napari_unit.images.source_image import SourceImage
 from napari_unit.images.storage import ArraySink
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Output(Protocol):
         """Return the finished arrays."""
 
 
-def shape_result(image: LayerImage, target: Domain, dtype: np.dtype[Any]) -> ResultShape:
+def shape_result(image: SourceImage, target: Domain, dtype: np.dtype[Any]) -> ResultShape:
     """Return the shape of an image's translation."""
     axes = axes_of_result(image.axes, image.shape, target)
     shapes = image.level_shapes if image.is_multiscale else (image.shape,)
@@ -128,7 +128,7 @@ class FileOutput:
         If OME-TIFF has no such axes or pixels.
     """
 
-    def __init__(self, result: ResultShape, image: LayerImage, target: Domain, path: Path) -> None:
+    def __init__(self, result: ResultShape, image: SourceImage, target: Domain, path: Path) -> None:
         self._result = result
         stored = stored_axes(result.axes)
         length = dict(zip(result.axes.letters, result.shapes[0], strict=True))

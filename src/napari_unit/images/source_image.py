@@ -1,0 +1,61 @@
+"""An image to translate or to learn from, wherever it comes from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_unit.images.axes import Axes
+from napari_unit.images.placement import PixelSize, Placement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceImage:
+    """An image as plain values: what is needed of a layer or a file, whichever thread works on it.
+
+    Parameters
+    ----------
+    array
+        Level 0: a numpy, dask or zarr array, or anything else that has a shape and a dtype and
+        gives numpy arrays when sliced.
+    axes
+        Of the array; the last one is S for colour.
+    name
+        Of the layer, or of the file.
+    placement
+        Where the layer stands; None for a bare array, which stands nowhere.
+    pixel_size
+        None where it is not known.
+    has_alpha
+        The last channel is opacity, and is not translated.
+    level_shapes
+        Of all levels of a multiscale layer, level 0 first; one for other images.
+    path
+        Of the file that it was read from, where that is known.
+    notes
+        What a user should know of how it was read: sentences for the provenance.
+    """
+
+    array: Any
+    axes: Axes
+    name: str
+    placement: Placement | None = None
+    pixel_size: PixelSize | None = None
+    has_alpha: bool = False
+    level_shapes: tuple[tuple[int, ...], ...] = ()
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of level 0."""
+        return tuple(int(length) for length in self.array.shape)
+
+    @property
+    def n_channels(self) -> int:
+        """Channels to translate: without opacity; 1 where there is no channel axis."""
+        return self.axes.channels_in(self.shape) - self.has_alpha
+
+    @property
+    def is_multiscale(self) -> bool:
+        """Tell whether there are smaller levels besides level 0."""
+        return len(self.level_shapes) > 1
