@@ -96,8 +96,8 @@ def translate(
     ----------
     image
         A napari Image layer (gray or RGB, multiscale, in memory or lazy), an array (numpy, dask,
-        zarr) or the path of a TIFF, OME-TIFF, PNG or JPEG. Stacks are translated plane by plane,
-        all with the same calibration.
+        zarr) or the path of a TIFF, OME-TIFF, PNG, JPEG, OME-Zarr, zarr array, .npy or .npz.
+        Stacks are translated plane by plane, all with the same calibration.
     model
         Name of a bundled or own model, path of a model file, or what `load_model` returned; None
         takes the bundled model that fits the image.

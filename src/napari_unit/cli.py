@@ -81,7 +81,7 @@ def _tile(text: str) -> int | str:
 
 def _add_translate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("image", metavar="IN", help="TIFF, OME-TIFF, PNG or JPEG")
+    add("image", metavar="IN", help="TIFF, PNG, JPEG, OME-Zarr, zarr, npy or npz")
     add("out", metavar="OUT", help="OME-TIFF to write; an existing file is refused")
     add("--model", metavar="NAME", help="name of a model or path of a model file")
     add("--to", metavar="DOMAIN", help="domain to translate to")

@@ -1,105 +1,27 @@
-"""Images in files, opened without reading their pixels: TIFF of all kinds, PNG and JPEG."""
+"""Images in files, opened without reading their pixels where the format allows it."""
 
-import os
-import struct
-import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from xml.etree.ElementTree import ParseError
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_unit.images.axes import Axes, axes_of_file
-from napari_unit.images.placement import PixelSize
+from napari_unit.images.array_files import open_npy, open_npz
+from napari_unit.images.decoding import UnreadableError
+from napari_unit.images.picture_files import open_jpeg, open_png
 from napari_unit.images.source_image import SourceImage
+from napari_unit.images.tiff_files import open_tiff
+from napari_unit.images.zarr_files import is_zarr, open_zarr
 
-if TYPE_CHECKING:
-    import tifffile
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy", ".npz")
+"""Endings by which images are found in a folder; what a file is, its first bytes say."""
 
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PNG_MAGIC = b"\x89PNG"
-_JPEG_MAGIC = b"\xff\xd8\xff"
-_COARSE_CHUNK_PX = 2**24
-"""From this size on, a chunk that covers a whole plane is kept instead of decoded per tile."""
-
-_UNIT_SYMBOLS = {
-    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "\\u00b5m"), "µm"),
-    **dict.fromkeys(("nm", "nanometer"), "nm"),
-    **dict.fromkeys(("mm", "millimeter"), "mm"),
-    **dict.fromkeys(("cm", "centimeter"), "cm"),
-    **dict.fromkeys(("m", "meter"), "m"),
-    **dict.fromkeys(("å", "angstrom"), "Å"),
-    **dict.fromkeys(("in", "inch"), "in"),
-    "pixel": "pixel",
+_Opener = Callable[[Path, str | None], SourceImage]
+_OPENERS: dict[bytes, _Opener] = {
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), open_tiff),
+    b"\x89PNG": open_png,
+    b"\xff\xd8\xff": open_jpeg,
+    b"\x93NUM": open_npy,
+    b"PK\3\4": open_npz,
 }
-
-
-class TiffPixels:
-    """One level of a TIFF series as an array that reads what is sliced.
-
-    Parameters
-    ----------
-    path
-        Of the file; it stays open until the array is let go.
-    level
-        0 is the full resolution.
-    """
-
-    def __init__(self, path: Path, level: int = 0) -> None:
-        import tifffile
-        import zarr
-
-        self._made_of = (path, level)
-        self._plane: tuple[Any, NDArray[Any]] | None = None
-        with tifffile.TiffFile(path) as tif:
-            series = tif.series[0].levels[level]
-            stored_plainly = series.dataoffset is not None and not tif.is_mmstack
-            self.axes = series.axes
-        if stored_plainly and level == 0:
-            # one uncompressed block may be a single strip, which zarr would read whole per tile
-            self._pixels: Any = tifffile.memmap(path, mode="r", series=0)
-            self._is_coarse = False
-        else:
-            store = tifffile.imread(path, aszarr=True, series=0, level=level)
-            weakref.finalize(self, store.close)
-            self._pixels = zarr.open_array(store, mode="r")
-            y, x = self.axes.index("Y"), self.axes.index("X")
-            chunk = self._pixels.chunks
-            whole = chunk[y] >= self._pixels.shape[y] and chunk[x] >= self._pixels.shape[x]
-            self._is_coarse = whole and chunk[y] * chunk[x] >= _COARSE_CHUNK_PX
-        self.shape = tuple(int(length) for length in self._pixels.shape)
-        self.dtype = np.dtype(self._pixels.dtype)
-        self.ndim = len(self.shape)
-
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        try:
-            if self._is_coarse:
-                return self._of_kept_plane(index)
-            return np.asarray(self._pixels[index])
-        except _DECODING_ERRORS as error:
-            path, _ = self._made_of
-            raise OSError(f"{path} is damaged: {_first_line(error)}.") from error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TiffPixels, self._made_of
-
-    def _of_kept_plane(self, index: Any) -> NDArray[Any]:
-        """Slice the plane that was read last, so that neighbouring tiles decode it once."""
-        given = index if isinstance(index, tuple) else (index,)
-        given = (*given, *(slice(None),) * (self.ndim - len(given)))
-        spatial = (self.axes.index("Y"), self.axes.index("X"))
-        of_plane = tuple(slice(None) if i in spatial else part for i, part in enumerate(given))
-        key = repr(of_plane)
-        if self._plane is None or self._plane[0] != key:
-            self._plane = (key, np.asarray(self._pixels[of_plane]))
-        # an integer took its axis away already
-        rest = tuple(
-            part if i in spatial else slice(None)
-            for i, part in enumerate(given)
-            if not isinstance(of_plane[i], int | np.integer)
-        )
-        return self._plane[1][rest]
+"""By the first bytes of a file."""
 
 
 def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
@@ -108,8 +30,8 @@ def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
     Parameters
     ----------
     path
-        A TIFF or OME-TIFF (its first image, tile by tile), a PNG or a JPEG (decoded at once, as
-        these formats need it).
+        A TIFF or OME-TIFF (its first image, tile by tile), a zarr array or OME-Zarr image, a .npy
+        array; or a PNG, a JPEG or a .npz (decoded at once, as these formats need it).
     axes
         A letter per axis, where the file does not say what they are.
 
@@ -125,150 +47,23 @@ def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
         If it is no image of these formats, is damaged, or leaves open which axis is which.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"The image {path} {what}; give the path of a TIFF, PNG or JPEG.")
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic not in _TIFF_MAGIC and magic != _PNG_MAGIC and magic[:3] != _JPEG_MAGIC:
-        raise ValueError(f"{path} is neither a TIFF nor a PNG nor a JPEG image.")
     try:
-        if magic in _TIFF_MAGIC:
-            return _open_tiff(path, axes)
-        return _open_picture(path, axes, "png" if magic == _PNG_MAGIC else "jpeg")
-    except _UnreadableError as error:
+        return _opener_of(path)(path, axes)
+    except UnreadableError as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
 
 
-class _UnreadableError(Exception):
-    """A decoder's complaint, which becomes one sentence with the path."""
-
-
-# decoders raise subclasses of these, and KeyError and the like over what they did not expect
-_DECODING_ERRORS = (
-    ValueError,
-    RuntimeError,
-    OSError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-    struct.error,
-)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")
-
-
-def _open_picture(path: Path, axes: str | None, codec: Literal["png", "jpeg"]) -> SourceImage:
-    import imagecodecs
-
-    try:
-        array = imagecodecs.imread(os.fspath(path), codec=codec)
-    except _DECODING_ERRORS as error:
-        raise _UnreadableError(_first_line(error)) from error
-    stored = Axes("YX" if array.ndim == 2 else "YXS")
-    found = stored if axes is None else Axes.parse(axes, array.ndim)
-    return SourceImage(
-        array=array,
-        axes=found,
-        name=path.stem,
-        # four samples of a JPEG are printing inks
-        has_alpha=codec == "png" and found.letters == "YXS" and array.shape[2] in (2, 4),
-        level_shapes=(array.shape,),
-        path=path.absolute(),
-    )
-
-
-def _open_tiff(path: Path, axes: str | None) -> SourceImage:
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as tif:
-            if not tif.series:
-                raise _UnreadableError("the TIFF holds no image")
-            _check_whole(tif.series[0])
-            n_images = len(tif.series)
-            series = tif.series[0]
-            stored, shapes = series.axes, tuple(level.shape for level in series.levels)
-            keyframe = series.keyframe
-            has_alpha = "S" in stored and any(
-                int(sample) in (1, 2) for sample in keyframe.extrasamples
-            )
-            size = _pixel_size(tif)
-        array = TiffPixels(path)
-    except _DECODING_ERRORS as error:
-        raise _UnreadableError(_first_line(error)) from error
-    found = axes_of_file(stored) if axes is None else Axes.parse(axes, len(stored))
-    note = f"{path.name} holds {n_images} images; the first one is translated."
-    return SourceImage(
-        array=array,
-        axes=found,
-        name=path.name.removesuffix(path.suffix).removesuffix(".ome"),
-        pixel_size=size,
-        has_alpha=has_alpha and found.channel == stored.index("S"),
-        level_shapes=shapes,
-        path=path.absolute(),
-        notes=(note,) if n_images > 1 else (),
-    )
-
-
-def _check_whole(series: "tifffile.TiffPageSeries") -> None:
-    """Refuse a file that ends before its pixels do."""
-    for page in (series.pages[0], series.pages[-1]):
-        if page is None or page.parent.filehandle.closed:
-            continue  # an empty plane, or one in a file beside this one
-        ends = (o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
-        if max(ends, default=0) > page.parent.filehandle.size:
-            raise _UnreadableError("the file is shorter than its pixels; copy it again")
-
-
-def _pixel_size(tif: "tifffile.TiffFile") -> PixelSize | None:
-    """Return the physical pixel size that a TIFF states, whichever dialect it speaks."""
-    if tif.ome_metadata:
-        return _ome_pixel_size(tif.ome_metadata)
-    if tif.is_stk and tif.stk_metadata:
-        found = tif.stk_metadata
-        sides = found.get("YCalibration", 0), found.get("XCalibration", 0)
-        return _checked(*sides, found.get("ZDistance", [0])[0], found.get("CalibrationUnits"))
-    tags = tif.pages.first.tags
-    resolution = [tags[name].value if name in tags else (0, 1) for name in _RESOLUTION_TAGS]
-    y, x = (bottom / top if top else 0.0 for top, bottom in resolution)
-    if tif.imagej_metadata:
-        found = tif.imagej_metadata
-        return _checked(y, x, found.get("spacing", 0), found.get("unit"))
-    # inches are left out: programs write 72 or 96 of them per inch without knowing anything
-    in_cm = "ResolutionUnit" in tags and tags["ResolutionUnit"].value == 3
-    return _checked(1e4 * y, 1e4 * x, 0, "µm") if in_cm else None
-
-
-_RESOLUTION_TAGS = ("YResolution", "XResolution")
-
-
-def _ome_pixel_size(xml: str) -> PixelSize | None:
-    import tifffile
-
-    try:
-        images = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
-    except ParseError:  # tifffile reads the pixels all the same
-        return None
-    image = images[0] if isinstance(images, list) else images
-    pixels: dict[str, Any] = image.get("Pixels", {})
-    units = {axis: pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "YXZ"}
-    sides = [pixels.get(f"PhysicalSize{axis}", 0) for axis in "YXZ"]
-    if units["X"] != units["Y"]:
-        return None
-    return _checked(sides[0], sides[1], sides[2] if units["Z"] == units["Y"] else 0, units["Y"])
-
-
-def _checked(y: Any, x: Any, z: Any, unit: Any) -> PixelSize | None:
-    """Return the size if the file's numbers can be one."""
-    symbol = _UNIT_SYMBOLS.get(str(unit).strip().lower())
-    try:
-        height, width, depth = float(y), float(x), float(z)
-    except (TypeError, ValueError):
-        return None
-    if symbol is None or not (0 < height < np.inf and 0 < width < np.inf):
-        return None
-    return PixelSize(height, width, depth if 0 < depth < np.inf else None, symbol)
+def _opener_of(path: Path) -> _Opener:
+    if path.is_dir() and is_zarr(path):
+        return open_zarr
+    if not path.is_file():
+        what = "is a folder, and no zarr" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(
+            f"The image {path} {what}; give the path of a TIFF, PNG, JPEG, zarr, npy or npz."
+        )
+    with path.open("rb") as file:
+        magic = file.read(4)
+    for start, opener in _OPENERS.items():
+        if magic.startswith(start):
+            return opener
+    raise ValueError(f"{path} is no TIFF, PNG, JPEG, npy or npz image.")

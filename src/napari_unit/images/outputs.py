@@ -11,11 +11,11 @@ import numpy as np
 from napari_unit.domains import Domain
 from napari_unit.engine.planes import PlaneSink
 from napari_unit.images.axes import Axes, axes_of_result, shape_of_result
-from napari_unit.images.files import TiffPixels
 from napari_unit.images.levels import shrink
 from napari_unit.images.ome_tiff import OmeTiffPlan, OmeTiffSink, stored_axes
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.storage import ArraySink
+from napari_unit.images.tiff_files import TiffPixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

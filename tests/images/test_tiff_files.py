@@ -1,0 +1,163 @@
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_unit.images import tiff_files
+from napari_unit.images.files import open_path
+from napari_unit.images.placement import PixelSize
+from napari_unit.images.tiff_files import TiffPixels
+
+RNG = np.random.default_rng(0)
+GRAY = RNG.integers(0, 60000, (90, 110)).astype("u2")
+COLOR = RNG.integers(0, 255, (90, 110, 3)).astype("u1")
+
+CM = {"resolution": (2e4, 4e4), "resolutionunit": "CENTIMETER"}
+INCH = {"resolution": (72, 72), "resolutionunit": "INCH"}
+IMAGEJ = {"imagej": True, "resolution": (2.0, 4.0), "metadata": {"unit": "um", "spacing": 3.0}}
+OME = {
+    "ome": True,
+    "metadata": {
+        "PhysicalSizeX": 0.5, "PhysicalSizeXUnit": "nm",
+        "PhysicalSizeY": 0.25, "PhysicalSizeYUnit": "nm",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"byteorder": ">"},
+        {"bigtiff": True},
+        {"compression": "zlib", "predictor": True},
+        {"compression": "lzw", "rowsperstrip": 7},
+        {"compression": "zlib", "rowsperstrip": 90},
+        {"compression": "zlib", "tile": (32, 48)},
+        {"tile": (32, 48)},
+    ],
+)
+def test_every_kind_of_tiff_gives_its_pixels_region_by_region(
+    tmp_path: Path, how: dict[str, Any]
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, **how)
+    image = open_path(tmp_path / "a.tif")
+    assert (image.axes.letters, image.shape, image.name) == ("YX", (90, 110), "a")
+    assert np.array_equal(image.array[13:77, 5:99], GRAY[13:77, 5:99])
+    assert np.array_equal(image.array[:], GRAY)
+
+
+def test_jpeg_in_tiff_is_read_by_tiles(tmp_path: Path) -> None:
+    smooth = np.kron(COLOR[:6, :7], np.ones((16, 16, 1), "u1"))
+    how = {"photometric": "rgb", "compression": "jpeg", "compressionargs": {"level": 95}}
+    tifffile.imwrite(tmp_path / "a.tif", smooth, tile=(32, 32), **how)
+    image = open_path(tmp_path / "a.tif")
+    assert image.axes.letters == "YXS"
+    assert (image.n_channels, image.has_alpha) == (3, False)
+    got = image.array[10:70, 20:90, :].astype(int)
+    assert np.abs(got - smooth[10:70, 20:90]).mean() < 6
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2), st.integers(0, 80), st.integers(1, 10), st.booleans())
+def test_a_plane_in_one_piece_is_decoded_once_and_sliced(
+    tmp_path_factory: pytest.TempPathFactory, plane: int, first: int, n: int, whole: bool
+) -> None:
+    path = tmp_path_factory.mktemp("coarse") / "a.tif"
+    stack = np.stack([GRAY, GRAY + 1, GRAY + 2])
+    how = {"compression": "zlib", "rowsperstrip": 90, "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(path, stack, photometric="minisblack", **how)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiff_files, "_COARSE_CHUNK_PX", 1)
+        pixels = TiffPixels(path)
+        decoded: list[Any] = []
+        read = pixels._pixels.__class__.__getitem__
+        patch.setattr(
+            pixels._pixels.__class__,
+            "__getitem__",
+            lambda self, index: decoded.append(index) or read(self, index),
+        )
+        key = (slice(None) if whole else plane, slice(first, first + n), slice(3, 60))
+        for _ in range(3):
+            assert np.array_equal(pixels[key], stack[key])
+        assert len(decoded) == 1
+
+
+def test_a_pyramid_names_its_levels(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        tif.write(GRAY, subifds=1, tile=(32, 32), metadata={"axes": "YX"})
+        tif.write(GRAY[::2, ::2], subfiletype=1, tile=(32, 32))
+    image = open_path(path)
+    assert image.name == "a"
+    assert image.level_shapes == ((90, 110), (45, 55))
+    assert image.is_multiscale
+    assert np.array_equal(TiffPixels(path, 1)[:], GRAY[::2, ::2])
+
+
+def test_of_several_images_the_first_is_taken_and_it_says_so(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tif:
+        tif.write(GRAY, metadata={"axes": "YX"})
+        tif.write(GRAY[:20, :20], metadata={"axes": "YX"})
+    image = open_path(tmp_path / "a.ome.tif")
+    assert image.shape == (90, 110)
+    assert image.notes == ("a.ome.tif holds 2 images; the first one is taken.",)
+
+
+@pytest.mark.parametrize(
+    ("how", "size"),
+    [
+        ({}, None),
+        (CM, PixelSize(0.25, 0.5, None, "µm")),
+        (INCH, None),
+        (IMAGEJ, PixelSize(0.25, 0.5, 3.0, "µm")),
+        (OME, PixelSize(0.25, 0.5, None, "nm")),
+        ({"imagej": True, "resolution": (0, 0), "metadata": {"unit": "um"}}, None),
+    ],
+)
+def test_the_pixel_size_is_read_in_every_dialect(
+    tmp_path: Path, how: dict[str, Any], size: PixelSize | None
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, **how)
+    assert open_path(tmp_path / "a.tif").pixel_size == size
+
+
+def test_opacity_of_a_tiff_is_told_from_a_channel(tmp_path: Path) -> None:
+    four = np.dstack([COLOR, COLOR[..., :1]])
+    tifffile.imwrite(tmp_path / "a.tif", four, photometric="rgb", extrasamples=["UNASSALPHA"])
+    assert open_path(tmp_path / "a.tif").n_channels == 3
+    tifffile.imwrite(tmp_path / "b.tif", four, photometric="minisblack", planarconfig="contig")
+    assert open_path(tmp_path / "b.tif").n_channels == 4
+
+
+def test_lazy_pixels_can_go_to_another_process(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, compression="zlib")
+    copy = pickle.loads(pickle.dumps(TiffPixels(tmp_path / "a.tif")))
+    assert np.array_equal(copy[5:9], GRAY[5:9])
+
+
+def test_a_damaged_tile_is_told_when_it_is_read(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GRAY, tile=(96, 112), compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+        start = tif.pages[0].dataoffsets[0]
+    with (tmp_path / "a.tif").open("rb+") as file:
+        file.seek(start)
+        file.write(b"\0" * 40)
+    image = open_path(tmp_path / "a.tif")
+    with pytest.raises(OSError, match=r"a.tif is damaged: "):
+        image.array[0:5, 0:5]
+
+
+def test_a_tiff_with_broken_ome_xml_is_read_without_a_pixel_size(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    image = np.arange(300, dtype="u2").reshape(15, 20)
+    tifffile.imwrite(path, image, metadata={"axes": "YX", "Name": "ab", "PhysicalSizeX": 0.5})
+    path.write_bytes(path.read_bytes().replace(b'Name="ab"', b'Name="&b"'))
+    opened = open_path(path)
+    assert opened.pixel_size is None
+    assert np.array_equal(opened.array[:], image)
