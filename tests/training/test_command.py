@@ -82,7 +82,7 @@ def test_what_must_be_changed_is_said_on_stderr(words, tmp_path, capsys):
     assert "images_total is 0" in capsys.readouterr().err
     words[1] = tmp_path / "nowhere"
     assert run(_parse([*words, "--images", "3"])) == 1
-    assert "napari-unit train: There is no folder" in capsys.readouterr().err
+    assert "napari-unit train: There is no " in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -15,7 +15,7 @@ from napari_unit_training.session import Session
 
 @pytest.fixture
 def data(settings, folders):
-    return _load(settings, *folders)
+    return _load(settings, *folders, torch.device("cpu"))
 
 
 def test_the_file_holds_the_averaged_weights_and_the_card(settings, data, tmp_path):

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def make(folders):
     def build(settings):
-        data = _load(settings, *folders)
+        data = _load(settings, *folders, torch.device("cpu"))
         return Session(settings, (data[0].domain, data[1].domain), CPU), data
 
     return build
@@ -112,7 +112,9 @@ def test_the_auto_encoders_learn(settings, make):
     session, data = make(learning)
     rows = torch.linspace(-1, 1, 48)
     smooth = (torch.outer(rows, rows)[None], torch.sin(4 * rows)[None, None].expand(1, 48, 48))
-    data = tuple(replace(d, images=smooth) for d in data)
+    like = data[0].images[0]
+    images = [replace(like, height=48, width=48, held=pixels[None]) for pixels in smooth]
+    data = tuple(replace(d, images=images) for d in data)
 
     def loss(first, steps):
         totals = [session.step(data) for _ in range(first + steps)][first:]

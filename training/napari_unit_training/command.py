@@ -22,8 +22,9 @@ INTERRUPTED = 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training to a parser; `run` takes what it parses."""
     add = parser.add_argument
-    add("--a", type=Path, required=True, metavar="DIR", help="images of the first domain")
-    add("--b", type=Path, required=True, metavar="DIR", help="images of the second domain")
+    for side, which in (("a", "first"), ("b", "second")):
+        add(f"--{side}", nargs="+", required=True, metavar="SOURCE",
+            help=f"images of the {which} domain: folders, files, patterns")  # fmt: skip
     add("--out", type=Path, required=True, metavar="RUN",
         help="folder of the run; a run that is there goes on")  # fmt: skip
     add("--preset", metavar="NAME", help=f"bundled settings: {', '.join(preset_names())}")
@@ -37,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add(f"--scaling-{side}", metavar="SCALING",
             help=f"intensities of the {which} domain: percentiles:LOW,HIGH, "
             "range:LOW,HIGH or auto")  # fmt: skip
+        add(f"--axes-{side}", metavar="LETTERS",
+            help=f"axes of the {which} domain's images, where files do not say: CYX")  # fmt: skip
+    add("--skip-bad-images", action="store_const", const=True,
+        help="leave out images that cannot be used, instead of refusing them all")  # fmt: skip
 
 
 def settings_of(args: argparse.Namespace) -> TrainSettings:
@@ -51,8 +56,9 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
         "images_total": args.images,
         "seed": args.seed,
         "device": args.device,
-        "domain_a": {"name": args.name_a, "scaling": args.scaling_a},
-        "domain_b": {"name": args.name_b, "scaling": args.scaling_b},
+        "skip_bad_images": args.skip_bad_images,
+        "domain_a": {"name": args.name_a, "scaling": args.scaling_a, "axes": args.axes_a},
+        "domain_b": {"name": args.name_b, "scaling": args.scaling_b, "axes": args.axes_b},
     }
     preset = read_preset(args.preset) if args.preset is not None else {}
     config = read_config(args.config) if args.config is not None else {}

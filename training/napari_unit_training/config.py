@@ -103,7 +103,7 @@ class Cadence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSettings:
-    """How one of the two folders is understood.
+    """How one of the two sources of images is understood.
 
     Parameters
     ----------
@@ -115,11 +115,15 @@ class DomainSettings:
         percentiles 0.1 and 99.9.
     channels
         Names of the channels, in order; empty: intensity, or red, green and blue, or numbers.
+    axes
+        A letter per axis of every image, as in ``"YXS"``, ``"CYX"`` or ``"ZYX"``, where the files
+        do not say what their axes are; empty: they do. Axes other than C, S, Y and X are planes.
     """
 
     name: str = ""
     scaling: str = "auto"
     channels: tuple[str, ...] = ()
+    axes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,9 @@ class TrainSettings:
     name, description
         Of the exported model; empty: made from the names of the domains.
     domain_a, domain_b
-        How the two folders are understood.
+        How the two sources are understood.
+    skip_bad_images
+        Leave out images that cannot be used, with a note, instead of refusing the source.
     width, n_residual, n_shared
         Sizes of encoders and decoders, see `napari_unit.models.architecture.Architecture`.
     discriminator_width
@@ -185,6 +191,7 @@ class TrainSettings:
     description: str = ""
     domain_a: DomainSettings = field(default_factory=DomainSettings)
     domain_b: DomainSettings = field(default_factory=DomainSettings)
+    skip_bad_images: bool = False
     width: int = 64
     n_residual: int = 4
     n_shared: int = 1

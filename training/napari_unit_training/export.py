@@ -11,7 +11,7 @@ from napari_unit.models.card import ModelCard
 from napari_unit.models.file import save_model
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import preset_names, read_preset, settings_from
-from napari_unit_training.data import DomainImages
+from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.session import Session
 
 

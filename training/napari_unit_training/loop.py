@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from napari_unit_training.config import TrainSettings
-from napari_unit_training.data import DomainImages, load_domain
+from napari_unit_training.data.loading import DomainImages, load_domain
+from napari_unit_training.data.sampling import sample_crops
+from napari_unit_training.data.sources import Source
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
     CheckpointSaved,
@@ -25,7 +27,6 @@ from napari_unit_training.interruption import interrupt_deferred
 from napari_unit_training.precision import bfloat16_pays, choose_device, flushed_denormals
 from napari_unit_training.preview import write_preview
 from napari_unit_training.run_folder import RunFolder
-from napari_unit_training.sampling import sample_crops
 from napari_unit_training.session import PREVIEW_A, PREVIEW_B, Session
 from napari_unit_training.state import load_latest, save_checkpoint
 
@@ -33,7 +34,7 @@ PREVIEW_CROPS = 4
 
 
 def train(
-    settings: TrainSettings, folder_a: Path, folder_b: Path, out: Path
+    settings: TrainSettings, source_a: Source, source_b: Source, out: Path
 ) -> Generator[Event, None, None]:
     """Train a model, or go on with the run that is in `out`.
 
@@ -44,8 +45,8 @@ def train(
     ----------
     settings
         Of the run; when it goes on they must be the same, but for device and cadence.
-    folder_a, folder_b
-        Training images of the two domains, unpaired.
+    source_a, source_b
+        Training images of the two domains, unpaired; see `find_images`.
     out
         Folder of the run, made if missing.
 
@@ -61,7 +62,7 @@ def train(
     device = choose_device(settings.device)
     folder = RunFolder(out)
     folder.check(settings)
-    data = _load(settings, folder_a, folder_b)
+    data = _load(settings, source_a, source_b, device)
     folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
     with flushed_denormals():
         session = Session(settings, (data[0].domain, data[1].domain), device)
@@ -77,10 +78,14 @@ def train(
 
 
 def _load(
-    settings: TrainSettings, folder_a: Path, folder_b: Path
+    settings: TrainSettings, source_a: Source, source_b: Source, device: torch.device
 ) -> tuple[DomainImages, DomainImages]:
-    a = load_domain(folder_a, settings.domain_a, settings.crop_px)
-    b = load_domain(folder_b, settings.domain_b, settings.crop_px)
+    a, b = (
+        load_domain(
+            source, domain, settings.crop_px, skip_bad=settings.skip_bad_images, device=device
+        )
+        for source, domain in ((source_a, settings.domain_a), (source_b, settings.domain_b))
+    )
     if a.domain.name == b.domain.name:
         raise TrainingError(
             f"Both domains are called {a.domain.name!r}; name them apart with --name-a and "
@@ -217,5 +222,6 @@ class _Run:
             batch_size=PREVIEW_CROPS,
             crop_px=settings.crop_px,
             min_deviation=settings.min_crop_deviation,
+            device=self.session.device,
         )
-        return crops.to(self.session.device).contiguous(memory_format=torch.channels_last)
+        return crops.contiguous(memory_format=torch.channels_last)

@@ -11,15 +11,15 @@ from napari_unit.domains import Domain
 from napari_unit.models.model import TranslationModel
 from napari_unit_training.augment import Augmenter
 from napari_unit_training.config import TrainSettings
-from napari_unit_training.data import DomainImages
+from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.data.sampling import sample_crops, seed_of
 from napari_unit_training.discriminators import MultiScaleDiscriminator
 from napari_unit_training.ema import AveragedModel
 from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast
-from napari_unit_training.sampling import sample_crops, seed_of
 
 INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B = range(6)
-"""Streams of random numbers, see `napari_unit_training.sampling.seed_of`."""
+"""Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
 
 
 def learning_rate_factor(images_seen: int, images_total: int, decay_fraction: float) -> float:
@@ -125,8 +125,9 @@ class Session:
             batch_size=batch_size,
             crop_px=settings.crop_px,
             min_deviation=settings.min_crop_deviation,
+            device=self.device,
         )
-        changed = self.augmenter(crops.to(self.device))
+        changed = self.augmenter(crops)
         return changed.contiguous(memory_format=torch.channels_last)
 
     @property

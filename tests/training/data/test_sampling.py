@@ -1,8 +1,22 @@
+from pathlib import Path
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_unit_training.sampling import sample_crops, seed_of
+from napari_unit.domains import Window
+from napari_unit_training.data.sampling import sample_crops, seed_of
+from napari_unit_training.data.training_images import ImageFiles, TrainingImage
+
+FILES = ImageFiles(None)
+
+
+def held(pixels: torch.Tensor) -> TrainingImage:
+    """Return an image (C, Y, X) that is held, of no file."""
+    channels, height, width = pixels.shape
+    window = Window((0.0,) * channels, (1.0,) * channels)
+    return TrainingImage(Path(), 1, channels, height, width, window, FILES, pixels[None])
+
 
 IMAGES = [torch.arange(n * m, dtype=torch.float32).view(1, n, m) for n, m in ((20, 31), (16, 16))]
 
@@ -10,9 +24,9 @@ IMAGES = [torch.arange(n * m, dtype=torch.float32).view(1, n, m) for n, m in ((2
 def _sample(images=IMAGES, **changes):
     given_ = {
         "seed": 1, "images_seen": 0, "stream": 1, "batch_size": 4, "crop_px": 16,
-        "min_deviation": 0.0,
+        "min_deviation": 0.0, "device": torch.device("cpu"),
     }  # fmt: skip
-    return sample_crops(images, **(given_ | changes))
+    return sample_crops([held(image) for image in images], **(given_ | changes))
 
 
 @given(st.integers(0, 2**62), st.integers(0, 10**8), st.integers(1, 5), st.integers(1, 5))

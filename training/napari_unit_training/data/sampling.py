@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_unit_training.data.training_images import TrainingImage
+
 MAX_DRAWS = 10
 """After so many draws a flat crop is taken as it is: some domains have little else."""
 
@@ -17,7 +19,7 @@ def seed_of(seed: int, images_seen: int, stream: int) -> int:
 
 
 def sample_crops(
-    images: Sequence[Tensor],
+    images: Sequence[TrainingImage],
     *,
     seed: int,
     images_seen: int,
@@ -25,15 +27,16 @@ def sample_crops(
     batch_size: int,
     crop_px: int,
     min_deviation: float,
+    device: torch.device,
 ) -> Tensor:
-    """Draw crops: an image uniformly, then a place in it uniformly.
+    """Draw crops: an image uniformly, then a plane of it, then a place in it.
 
     Crop number n of a run depends on seed, stream and n alone, whatever the batch size.
 
     Parameters
     ----------
     images
-        Tensors (C, Y, X), no side below `crop_px`.
+        No side below `crop_px`.
     seed, images_seen, stream
         See `seed_of`.
     batch_size, crop_px
@@ -42,19 +45,23 @@ def sample_crops(
         A crop whose standard deviation is below it in every channel is drawn again, image and
         place, at most `MAX_DRAWS` times in all.
 
+    device
+        Of the result.
+
     Returns
     -------
-    Shape (B, C, crop_px, crop_px).
+    Shape (B, C, crop_px, crop_px), in [-1, 1].
     """
     crops = []
     for index in range(images_seen, images_seen + batch_size):
         random = np.random.default_rng((seed, index, stream))
         for _ in range(MAX_DRAWS):
             image = images[int(random.integers(len(images)))]
-            top = int(random.integers(image.shape[1] - crop_px + 1))
-            left = int(random.integers(image.shape[2] - crop_px + 1))
-            crop = image[:, top : top + crop_px, left : left + crop_px]
+            plane = int(random.integers(image.n_planes))
+            top = int(random.integers(image.height - crop_px + 1))
+            left = int(random.integers(image.width - crop_px + 1))
+            crop = image.crop(plane, top, left, crop_px)
             if bool((crop.std(dim=(1, 2), correction=0) >= min_deviation).any()):
                 break
-        crops.append(crop)
+        crops.append(crop.to(device))
     return torch.stack(crops)

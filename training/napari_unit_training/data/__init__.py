@@ -1,0 +1,1 @@
+"""What a run learns from: sources of images, and the crops that a step sees."""

@@ -1,0 +1,220 @@
+"""The images of a source as one domain."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_unit.domains import Domain, IntensityScaling
+from napari_unit.engine.devices import available_bytes
+from napari_unit.images.source_image import SourceImage
+from napari_unit_training.config import DomainSettings
+from napari_unit_training.data.checks import (
+    ImageProblems,
+    check_channels,
+    check_shapes,
+    open_images,
+    some_of,
+)
+from napari_unit_training.data.measuring import Measured, fingerprint_of, measure_images
+from napari_unit_training.data.scaling import Scaling, parse_scaling
+from napari_unit_training.data.sources import Source, find_images, name_of_source, told
+from napari_unit_training.data.training_images import ImageFiles, TrainingImage
+from napari_unit_training.errors import TrainingError
+
+_HELD_SHARE = 4
+"""A domain is held on the training device up to this part of the memory that is free there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DomainImages:
+    """The training images of one domain.
+
+    Parameters
+    ----------
+    domain
+        Name, channels and scaling, with the typical values of these images.
+    images
+        One per file, sorted by path.
+    description
+        Of the source, as plain JSON values, for the model card; no absolute path.
+    notes
+        Sentences for the user about what was read differently than it was written.
+    fingerprint
+        Hexadecimal hash of names and pixels: a resumed run must see the same.
+    """
+
+    domain: Domain
+    images: tuple[TrainingImage, ...]
+    description: dict[str, Any]
+    notes: tuple[str, ...]
+    fingerprint: str
+
+
+def load_domain(
+    source: Source,
+    settings: DomainSettings,
+    crop_px: int,
+    *,
+    skip_bad: bool = False,
+    device: torch.device | None = None,
+    hold_bytes: int | None = None,
+) -> DomainImages:
+    """Open the images of a source, look at every pixel once, and hold what fits.
+
+    Parameters
+    ----------
+    source
+        See `find_images`. Sizes and bit depths may be mixed, channel counts not. Every plane of a
+        stack is an image to take crops from; all planes of a file share its intensity window, as
+        they do when a stack is translated.
+    settings
+        Name, scaling, channels and axes.
+    crop_px
+        The smallest side that an image may have.
+    skip_bad
+        Leave out images that cannot be used, with a note, instead of refusing the source.
+    device
+        Where images are held; None: the CPU.
+    hold_bytes
+        How much of them, the rest is read crop by crop; None: a quarter of the free memory.
+
+    Raises
+    ------
+    TrainingError
+        With one sentence per kind of problem, naming the files.
+    """
+    paths = find_images(source)
+    problems = ImageProblems(told(source))
+    files = ImageFiles(settings.axes or None)
+    opened = open_images(paths, files, problems)
+    check_channels(opened, problems, skip_bad)
+    check_shapes(opened, problems, crop_px)
+    usable = {path: image for path, image in opened.items() if path not in problems.bad}
+    is_photo = all(_is_rgb(i) and i.array.dtype == np.uint8 for i in usable.values())
+    scaling = parse_scaling(settings.scaling, is_photo)
+    measured = measure_images(usable, files, scaling, problems)
+    if problems.bad and (not skip_bad or len(problems.bad) == len(paths)):
+        raise TrainingError(" ".join(problems.sentences()))
+    usable = {path: image for path, image in usable.items() if path in measured}
+    domain = _domain(source, settings, usable, scaling, measured)
+    return DomainImages(
+        domain=domain,
+        images=_hold(usable, files, measured, device or torch.device("cpu"), hold_bytes),
+        description=_describe(source, usable),
+        notes=(*_left_out(problems), *_notes(source, usable, settings)),
+        fingerprint=fingerprint_of(measured),
+    )
+
+
+def _hold(
+    usable: dict[Path, SourceImage],
+    files: ImageFiles,
+    measured: dict[Path, Measured],
+    device: torch.device,
+    hold_bytes: int | None,
+) -> tuple[TrainingImage, ...]:
+    """Hold images on the device as long as there is room, in order; the others are read."""
+    left = hold_bytes
+    if left is None:
+        left = (available_bytes(device) or 0) // _HELD_SHARE
+    images = []
+    for path in usable:
+        planes = files.planes(path)
+        image = TrainingImage(
+            path, planes.n_planes, planes.n_channels, planes.height, planes.width,
+            measured[path].intensities.window, files,
+        )  # fmt: skip
+        if image.held_bytes <= left:
+            left -= image.held_bytes
+            image = replace(image, held=image.read_all().to(device))
+        images.append(image)
+    return tuple(images)
+
+
+def _domain(
+    source: Source,
+    settings: DomainSettings,
+    usable: dict[Path, SourceImage],
+    scaling: Scaling,
+    measured: dict[Path, Measured],
+) -> Domain:
+    kind, low, high = scaling
+    images = list(usable.values())
+    n_channels = images[0].n_channels
+    channels = settings.channels or _channel_names(n_channels, all(map(_is_rgb, images)))
+    if len(channels) != n_channels:
+        raise TrainingError(
+            f"{len(channels)} channels are named ({', '.join(channels)}), but the images in "
+            f"{told(source)} have {n_channels}."
+        )
+    windows = [m.intensities.window for m in measured.values()]
+    bounds = ([w.low for w in windows], [w.high for w in windows])
+    typical = [tuple(np.median(b, axis=0).tolist()) for b in bounds if kind == "percentiles"]
+    try:
+        return Domain(
+            settings.name or name_of_source(source),
+            channels,
+            IntensityScaling(kind, low, high, *typical),
+        )
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _is_rgb(image: SourceImage) -> bool:
+    return "S" in image.axes.letters and image.n_channels == 3
+
+
+def _channel_names(n_channels: int, is_rgb: bool) -> tuple[str, ...]:
+    if is_rgb:
+        return ("red", "green", "blue")
+    if n_channels == 1:
+        return ("intensity",)
+    return tuple(f"channel {index}" for index in range(n_channels))
+
+
+def _describe(source: Source, usable: dict[Path, SourceImage]) -> dict[str, Any]:
+    images = list(usable.values())
+    heights = [image.shape[image.axes.y] for image in images]
+    widths = [image.shape[image.axes.x] for image in images]
+    return {
+        "folder": name_of_source(source),
+        "images": len(images),
+        "planes": sum(_n_planes(image) for image in images),
+        "dtypes": sorted({str(image.array.dtype) for image in images}),
+        "height_px": [min(heights), max(heights)],
+        "width_px": [min(widths), max(widths)],
+    }
+
+
+def _n_planes(image: SourceImage) -> int:
+    return int(np.prod([image.shape[axis] for axis in image.axes.planes], dtype=int))
+
+
+def _left_out(problems: ImageProblems) -> list[str]:
+    return [f"Left out: {sentence}" for sentence in problems.sentences()]
+
+
+def _notes(source: Source, usable: dict[Path, SourceImage], settings: DomainSettings) -> list[str]:
+    said = [note for image in usable.values() for note in image.notes]
+    with_alpha = [path.name for path, image in usable.items() if image.has_alpha]
+    if with_alpha:
+        said.append(
+            f"The alpha channel of {len(with_alpha)} images in {told(source)} is left out: "
+            f"{some_of(with_alpha)}."
+        )
+    stacks = [
+        f"{path.name} ({image.axes.letters} {image.shape})"
+        for path, image in usable.items()
+        if _n_planes(image) > 1
+    ]
+    if stacks and not settings.axes:
+        said.append(
+            f"{len(stacks)} images in {told(source)} are stacks, each plane an image: "
+            f"{some_of(stacks)}. Where an axis is the channels instead, name the axes."
+        )
+    if len(usable) == 1 and not stacks:
+        said.append(f"There is one image only in {told(source)}; all crops are taken from it.")
+    return said

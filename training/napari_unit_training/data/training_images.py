@@ -1,0 +1,101 @@
+"""Training images: held on the training device, or read where a crop is taken."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_unit.domains import Window
+from napari_unit.geometry.regions import Region, whole
+from napari_unit.geometry.tiling import Span
+from napari_unit.images.files import open_path
+from napari_unit.images.source_image import SourceImage
+from napari_unit.images.storage import ArraySource
+
+MAX_OPEN = 64
+"""Files that are open at a time; systems allow a few hundred."""
+
+
+class ImageFiles:
+    """Image files by their paths, the last few of them open.
+
+    Parameters
+    ----------
+    axes
+        A letter per axis of every image, or None where the files say it.
+    """
+
+    def __init__(self, axes: str | None) -> None:
+        self._axes = axes
+        self._open: OrderedDict[Path, SourceImage] = OrderedDict()
+
+    def open(self, path: Path) -> SourceImage:
+        """Return an image.
+
+        Raises
+        ------
+        ValueError, OSError
+            If it cannot be read as one.
+        """
+        if path not in self._open:
+            self._open[path] = open_path(path, self._axes)
+            if len(self._open) > MAX_OPEN:
+                self._open.popitem(last=False)
+        self._open.move_to_end(path)
+        return self._open[path]
+
+    def planes(self, path: Path) -> ArraySource:
+        """Return the planes of an image; channels without opacity."""
+        image = self.open(path)
+        return ArraySource(image.array, image.axes, image.n_channels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingImage:
+    """The planes of one file, each an image to take crops from.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    n_planes, n_channels, height, width
+        Of the image.
+    window
+        Pixel values that map to -1 and 1.
+    files
+        That the image is read from.
+    held
+        The mapped planes (P, C, Y, X) on the training device; None: crops are read.
+    """
+
+    path: Path
+    n_planes: int
+    n_channels: int
+    height: int
+    width: int
+    window: Window
+    files: ImageFiles
+    held: Tensor | None = None
+
+    def crop(self, plane: int, top: int, left: int, side: int) -> Tensor:
+        """Return pixels (C, side, side) in [-1, 1], float32; the same bits held or read."""
+        if self.held is not None:
+            return self.held[plane, :, top : top + side, left : left + side]
+        region = Region(Span(top, top + side), Span(left, left + side))
+        pixels = self.files.planes(self.path).read(plane, region)
+        return torch.from_numpy(self.window.to_unit(pixels))
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes to hold the image."""
+        return 4 * self.n_planes * self.n_channels * self.height * self.width
+
+    def read_all(self) -> Tensor:
+        """Return all mapped planes (P, C, Y, X)."""
+        planes = self.files.planes(self.path)
+        region = whole((self.height, self.width))
+        mapped = [self.window.to_unit(planes.read(i, region)) for i in range(self.n_planes)]
+        return torch.from_numpy(np.stack(mapped))
