@@ -94,3 +94,50 @@ def test_each_intensity_change_is_small_and_per_image(name):
     levels = augmenter(flat)[:, 0, 0, 0]
     assert len(set(levels.tolist())) == 6
     assert levels.abs().max() <= 0.21  # 10 % of the range of 2
+
+
+SMALL = {"horizontal_flip": False, "vertical_flip": False, "rotate_90": False,
+         "brightness": 0, "contrast": 0, "gamma": 0}  # fmt: skip
+
+
+def _disk(radius: float, side: int = 64) -> torch.Tensor:
+    y, x = torch.meshgrid(*(torch.arange(side) - (side - 1) / 2,) * 2, indexing="ij")
+    return torch.where(y**2 + x**2 < radius**2, 1.0, -1.0).expand(16, 1, side, side)
+
+
+def test_scale_changes_the_size_of_things_by_so_much_at_most():
+    torch.manual_seed(0)
+    changed = Augmenter(Augmentation(**SMALL, scale=0.2))(_disk(16))
+    sizes = ((changed > 0).sum((1, 2, 3)) / 3.14159).sqrt() / 16
+    assert 0.78 < sizes.min() < 0.9
+    assert 1.1 < sizes.max() < 1.22
+
+
+def test_small_turns_keep_what_is_round_and_bring_no_edges_in():
+    torch.manual_seed(0)
+    ramp = torch.linspace(-1, 1, 64).expand(8, 1, 64, 64)
+    changed = Augmenter(Augmentation(**SMALL, rotation=10))(ramp)
+    angles = torch.atan2(*reversed(torch.gradient(changed[:, 0, 16:48, 16:48], dim=(2, 1))))
+    mean = torch.rad2deg(angles.mean((1, 2)))
+    assert 5 < mean.abs().max() < 10.2
+    # mirrored at the border: no steps as zeros would make
+    assert changed.diff(dim=2).abs().max() < 0.1
+    assert changed.diff(dim=3).abs().max() < 0.1
+
+
+def test_blur_takes_contrast_from_half_of_the_crops():
+    torch.manual_seed(0)
+    crops = _crops(1, 40)
+    changed = Augmenter(Augmentation(**SMALL, blur=2.0))(crops)
+    kept = [bool(torch.allclose(a, b, atol=1e-6)) for a, b in zip(crops, changed, strict=True)]
+    assert 10 < sum(kept) < 30
+    assert (changed.std((1, 2, 3)) <= crops.std((1, 2, 3)) + 1e-6).all()
+
+
+def test_noise_has_the_deviation_that_was_asked_for():
+    torch.manual_seed(0)
+    flat = torch.zeros(40, 1, 64, 64)
+    spread = Augmenter(Augmentation(**SMALL, noise=0.1))(flat).std((1, 2, 3))
+    noisy = spread[spread > 0]
+    assert 10 < len(noisy) < 30
+    assert noisy.mean() == pytest.approx(0.1, rel=0.03)

@@ -21,6 +21,7 @@ from napari_unit_training.events import (
     Finished,
     PreviewWritten,
     Progress,
+    Reading,
     Started,
 )
 from napari_unit_training.loop import train
@@ -56,9 +57,9 @@ def _assert_equal(one, other, where=""):
 def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, read_events):
     out = tmp_path / "run"
     events = list(train(settings, *folders, out))
-    assert isinstance(events[0], Started)
-    assert events[0].domains == ("left", "right")
-    assert events[0].n_images == (3, 2)
+    assert [type(event) for event in events[:3]] == [Reading, Started, PreviewWritten]
+    assert events[1].domains == ("left", "right")
+    assert events[1].n_images == (3, 2)
     progress = [e for e in events if isinstance(e, Progress)]
     assert [e.images_seen for e in progress] == [2, 4, 6, 8, 9]
     assert progress[-1].seconds_left == 0
@@ -66,15 +67,18 @@ def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, r
     saved = [e for e in events if isinstance(e, CheckpointSaved)]
     assert [e.images_seen for e in saved] == [4, 8, 9]
     previews = [e for e in events if isinstance(e, PreviewWritten)]
-    assert [e.images_seen for e in previews] == [9]
-    with Image.open(previews[0].path) as picture:
-        assert picture.size[0] > 8 * 32
+    assert [(e.images_seen, e.path.name) for e in previews] == [
+        (0, "augmented.png"), (9, "images-0000000009.png"),
+    ]  # fmt: skip
+    for preview, n_columns in zip(previews, (10, 8), strict=True):
+        with Image.open(preview.path) as picture:
+            assert picture.size == (n_columns * 34 - 2, 4 * 34 - 2)
     assert events[-1] == Finished(9, out / "model.safetensors")
     assert _files(out) == {
         "settings.json", "data.json", "events.jsonl", "checkpoints", "previews",
         "model.safetensors",
     }  # fmt: skip
-    assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events]
+    assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events[1:]]
 
 
 def test_the_model_so_far_can_be_used_during_the_run(settings, folders, tmp_path):
@@ -103,8 +107,8 @@ def test_a_resumed_run_ends_bit_equal(quiet, folders, tmp_path, uninterrupted, b
                 if isinstance(event, Progress) and event.images_seen >= at:
                     break
     events = list(train(quiet, *folders, out))
-    assert isinstance(events[0], Started)
-    assert events[0].images_seen >= breaks[-1]
+    assert isinstance(events[1], Started)
+    assert events[1].images_seen >= breaks[-1]
     whole, resumed = (load_latest(p / "checkpoints", CPU) for p in (uninterrupted, out))
     assert set(whole) == {
         "images_seen", "networks", "averaged", "generator_optimiser", "discriminator_optimiser",
@@ -121,7 +125,7 @@ def test_a_resumed_run_ends_bit_equal(quiet, folders, tmp_path, uninterrupted, b
 def test_a_finished_run_is_finished(quiet, folders, uninterrupted):
     before = _hash(uninterrupted / "model.safetensors")
     events = list(train(quiet, *folders, uninterrupted))
-    assert [type(e) for e in events] == [Started, Finished]
+    assert [type(e) for e in events] == [Reading, Started, Finished]
     assert _hash(uninterrupted / "model.safetensors") == before
 
 
@@ -221,13 +225,13 @@ def test_other_settings_are_refused_before_the_images_are_read(quiet, uninterrup
 
 def test_other_images_are_refused(quiet, folders, uninterrupted):
     with pytest.raises(TrainingError, match="other images of domain a and domain b"):
-        next(train(quiet, folders[1], folders[0], uninterrupted))
+        list(train(quiet, folders[1], folders[0], uninterrupted))
 
 
 def test_two_domains_of_one_name_are_refused(quiet, folders, tmp_path):
     same = replace(quiet, domain_b=DomainSettings(name="left"))
     with pytest.raises(TrainingError, match=r"Both domains are called 'left'; .*--name-a"):
-        next(train(same, *folders, tmp_path / "run"))
+        list(train(same, *folders, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
 
@@ -252,7 +256,7 @@ def test_a_folder_of_mixed_files_trains_a_model_that_translates(settings, tmp_pa
 
     wanted = replace(settings, images_total=4, weights_dtype="float16")
     events = list(train(wanted, gray, colour, tmp_path / "run"))
-    assert any("alpha channel" in note for note in events[0].notes)
+    assert any("alpha channel" in note for note in events[1].notes)
     loaded = load_model(events[-1].model_path)
     assert [d.n_channels for d in loaded.card.domains] == [1, 3]
     with torch.no_grad():

@@ -8,11 +8,13 @@ from napari_unit_training.events import (
     Finished,
     PreviewWritten,
     Progress,
+    Reading,
     Started,
 )
 from napari_unit_training.progress import describe, show
 
 EVENTS = [
+    Reading("left/*.tif", "right"),
     Started(0, 100, "cpu", "float32", ("left", "right"), (3, 2), ("A note [with brackets].",)),
     Progress(50, 100, {"cycle_a": 0.25, "cycle_b": 0.5, "kl_a": 1.0}, 1e-4, 2.5, 3725.0),
     PreviewWritten(50, Path("p.png")),
@@ -25,10 +27,11 @@ def test_without_a_terminal_each_report_is_a_line():
     stream = io.StringIO()
     show(iter(EVENTS), stream)
     lines = stream.getvalue().splitlines()
-    assert lines[0].startswith("Training starts: 3 images of left, 2 of right; 100 crops")
-    assert lines[1] == "A note [with brackets]."
-    assert lines[2] == "50/100 images · 2.5 images/s · 1:02:05 left · cycle 0.75 kl 1"
-    assert lines[3:] == [
+    assert lines[0] == "Reading the images of left/*.tif and of right."
+    assert lines[1].startswith("Training starts: 3 images of left, 2 of right; 100 crops")
+    assert lines[2] == "A note [with brackets]."
+    assert lines[3] == "50/100 images · 2.5 images/s · 1:02:05 left · cycle 0.75 kl 1"
+    assert lines[4:] == [
         "Preview: p.png",
         "Checkpoint: c.pt",
         "Finished after 100 images: model.safetensors",

@@ -1,5 +1,6 @@
 """Random changes of training crops, by kornia, in the batch and on its device."""
 
+import math
 from typing import Any
 
 import kornia.augmentation as kornia_augmentation
@@ -10,7 +11,9 @@ from napari_unit_training.config import Augmentation
 
 
 class Augmenter:
-    """Flips, quarter turns and small intensity changes, in that order.
+    """Flips, quarter turns, small turns and sizes; gamma, gain, brightness; blur, then noise.
+
+    In the order in which they come about in a microscope: the specimen, the light, the camera.
 
     Random numbers come from torch's global generator, which the training loop seeds per step.
 
@@ -34,6 +37,16 @@ class Augmenter:
             self._geometric.append(
                 geometry.RandomRotation90(times=times, p=1.0, resample="nearest")
             )
+        if settings.rotation or settings.scale:
+            self._geometric.append(
+                geometry.RandomAffine(
+                    settings.rotation,
+                    scale=_about_one(settings.scale) if settings.scale else None,
+                    padding_mode="REFLECTION",
+                    align_corners=True,
+                    p=1.0,
+                )
+            )
         self._intensity: list[torch.nn.Module] = []
         if settings.gamma:
             self._intensity.append(
@@ -45,6 +58,13 @@ class Augmenter:
             self._intensity.append(
                 geometry.RandomBrightness(_about_one(settings.brightness), p=1.0)
             )
+        if settings.blur:
+            side = 2 * math.ceil(3 * settings.blur) + 1
+            sigma = (0.1 * settings.blur, settings.blur)
+            self._intensity.append(geometry.RandomGaussianBlur((side, side), sigma, p=0.5))
+        if settings.noise:
+            # half of the range, as the values are from 0 to 1 here
+            self._intensity.append(geometry.RandomGaussianNoise(std=settings.noise / 2, p=0.5))
 
     def __call__(self, crops: Tensor) -> Tensor:
         """Return changed crops (B, C, H, W), H equal to W, float32 in [-1, 1] as they came."""
@@ -54,8 +74,8 @@ class Augmenter:
             return crops
         unit = (crops + 1.0) * 0.5
         for change in self._intensity:
-            unit = change(unit)
-        return (unit * 2.0 - 1.0).clamp(-1.0, 1.0)
+            unit = change(unit).clamp(0.0, 1.0)
+        return unit * 2.0 - 1.0
 
 
 def _about_one(deviation: float) -> tuple[float, float]:

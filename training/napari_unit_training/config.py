@@ -64,6 +64,16 @@ class Augmentation:
     contrast, gamma
         Largest relative change of the gain, and of the exponent, above the low end of the range;
         0 switches them off.
+    rotation
+        Largest angle of a turn, in degrees; what comes in at the corners is mirrored. 0: off.
+    scale
+        Largest relative change of size; 0: off.
+    blur
+        Largest standard deviation of a Gaussian blur that one half of the crops get, in pixels;
+        0: off.
+    noise
+        Standard deviation of Gaussian noise that one half of the crops get, in units of [-1, 1];
+        0: off.
     """
 
     horizontal_flip: bool = True
@@ -72,10 +82,21 @@ class Augmentation:
     brightness: float = 0.05
     contrast: float = 0.1
     gamma: float = 0.1
+    rotation: float = 0.0
+    scale: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse changes that would make another image of it."""
-        _check_bounds(self, dict.fromkeys(("brightness", "contrast", "gamma"), (0.0, 0.9)))
+        _check_bounds(
+            self,
+            {
+                **dict.fromkeys(("brightness", "contrast", "gamma", "scale", "noise"), (0.0, 0.9)),
+                "rotation": (0.0, 180.0),
+                "blur": (0.0, 5.0),
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

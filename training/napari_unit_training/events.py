@@ -7,6 +7,20 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """All images are about to be looked at, which takes as long as reading them does.
+
+    Parameters
+    ----------
+    source_a, source_b
+        Where they are.
+    """
+
+    source_a: str
+    source_b: str
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The images are read and the networks built.
 
@@ -107,7 +121,7 @@ class Finished:
     model_path: Path
 
 
-Event = Started | Progress | PreviewWritten | CheckpointSaved | Finished
+Event = Reading | Started | Progress | PreviewWritten | CheckpointSaved | Finished
 
 
 def to_json_line(event: Event) -> str:

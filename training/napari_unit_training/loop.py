@@ -11,8 +11,8 @@ from torch import Tensor
 
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.data.loading import DomainImages, load_domain
-from napari_unit_training.data.sampling import sample_crops
-from napari_unit_training.data.sources import Source
+from napari_unit_training.data.sampling import sample_crops, seed_of
+from napari_unit_training.data.sources import Source, told
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
     CheckpointSaved,
@@ -20,14 +20,15 @@ from napari_unit_training.events import (
     Finished,
     PreviewWritten,
     Progress,
+    Reading,
     Started,
 )
 from napari_unit_training.export import export_model
 from napari_unit_training.interruption import interrupt_deferred
 from napari_unit_training.precision import bfloat16_pays, choose_device, flushed_denormals
-from napari_unit_training.preview import write_preview
+from napari_unit_training.preview import write_augmented, write_preview
 from napari_unit_training.run_folder import RunFolder
-from napari_unit_training.session import PREVIEW_A, PREVIEW_B, Session
+from napari_unit_training.session import AUGMENTED, PREVIEW_A, PREVIEW_B, Session, seeded
 from napari_unit_training.state import load_latest, save_checkpoint
 
 PREVIEW_CROPS = 4
@@ -62,6 +63,7 @@ def train(
     device = choose_device(settings.device)
     folder = RunFolder(out)
     folder.check(settings)
+    yield Reading(told(source_a), told(source_b))
     data = _load(settings, source_a, source_b, device)
     folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
     with flushed_denormals():
@@ -113,6 +115,8 @@ class _Run:
         """Step until all images are seen; report, preview and save on the way."""
         session, total = self.session, self.session.settings.images_total
         yield self._started()
+        if session.images_seen == 0:
+            yield self._augmented()
         self.started_at = self.reported_at = time.monotonic()
         try:
             while session.images_seen < total:
@@ -196,6 +200,12 @@ class _Run:
         path = self.folder.previews / f"images-{session.images_seen:010d}.png"
         write_preview(path, session.averaged.model, self.preview_crops)
         return PreviewWritten(session.images_seen, path)
+
+    def _augmented(self) -> PreviewWritten:
+        session, path = self.session, self.folder.previews / "augmented.png"
+        with seeded(seed_of(session.settings.seed, 0, AUGMENTED), session.device):
+            write_augmented(path, session.augmenter, self.preview_crops)
+        return PreviewWritten(0, path)
 
     def _save(self) -> CheckpointSaved:
         if not self.session.is_finite():

@@ -1,4 +1,4 @@
-"""A picture of what the model does to a few fixed crops."""
+"""Pictures of a few fixed crops: what the model does to them, and what augmentation."""
 
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from torch import Tensor
 
 from napari_unit.atomic import written_whole
 from napari_unit.models.model import TranslationModel
+from napari_unit_training.augment import Augmenter
 
 GAP_PX = 2
+N_AUGMENTED = 4
 GAP_VALUE = 128
 
 
@@ -46,9 +48,36 @@ def preview_grid(model: TranslationModel, crops: tuple[Tensor, Tensor]) -> NDArr
 
 def write_preview(path: Path, model: TranslationModel, crops: tuple[Tensor, Tensor]) -> None:
     """Write `preview_grid` as a PNG."""
+    _write(path, preview_grid(model, crops))
+
+
+def write_augmented(path: Path, augmenter: Augmenter, crops: tuple[Tensor, Tensor]) -> None:
+    """Write a picture of what augmentation makes of crops: each, and `N_AUGMENTED` times beside it.
+
+    Random numbers come from torch's global generator.
+
+    Parameters
+    ----------
+    path
+        Of the PNG.
+    augmenter
+        Of the run.
+    crops
+        Of a and b, shape (B, C, H, W) in [-1, 1]; those of a fill the left half.
+    """
+    columns = [
+        _to_rgb(column)
+        for images in crops
+        for column in (images, *(augmenter(images) for _ in range(N_AUGMENTED)))
+    ]
+    rows = [_joined([column[i] for column in columns], 1) for i in range(len(crops[0]))]
+    _write(path, _joined(rows, 0))
+
+
+def _write(path: Path, picture: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial:
-        Image.fromarray(preview_grid(model, crops)).save(partial, format="png")
+        Image.fromarray(picture).save(partial, format="png")
 
 
 def _to_rgb(images: Tensor) -> NDArray[np.uint8]:

@@ -49,6 +49,8 @@ def show(events: Iterable[run_events.Event], stream: TextIO) -> None:
 def describe(event: run_events.Event) -> str:
     """Return an event as a line for people."""
     match event:
+        case run_events.Reading():
+            return f"Reading the images of {event.source_a} and of {event.source_b}."
         case run_events.Started():
             (name_a, name_b), (n_a, n_b) = event.domains, event.n_images
             how = f"goes on from {event.images_seen}" if event.images_seen else "starts"

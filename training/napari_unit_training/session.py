@@ -18,7 +18,7 @@ from napari_unit_training.ema import AveragedModel
 from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast
 
-INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B = range(6)
+INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B, AUGMENTED = range(7)
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
 
 
