@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from napari_unit_training.config import Cadence, LossWeights, TrainSettings
+from napari_unit_training.config import Augmentation, Cadence, LossWeights, TrainSettings
 from napari_unit_training.config_files import (
     merge,
     preset_names,
@@ -33,13 +33,45 @@ def test_the_paper_preset_has_the_weights_of_the_paper():
     assert (paper.adversarial, paper.n_shared, paper.width) == ("cross-entropy", 1, 64)
 
 
+# gan : kl : reconstruction : kl of the cycle : cycle, as the authors' code has them; its KL is
+# mean(mu^2), twice ours
+PUBLISHED = {
+    "v2": ((10, 0.1, 100, 0.1, 100), "cross-entropy", 1, 500_000, 0),
+    "master": ((1, 0.01, 10, 0.01, 10), "least-squares", 0, 1_000_000, 100_000),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_presets_of_the_authors_code_are_theirs(name):
+    preset = settings_from(read_preset(name))
+    (gan, kl, reconstruction, cycle_kl, cycle), loss, n_shared, total, halve = PUBLISHED[name]
+    weights = preset.weights
+    assert (weights.adversarial, weights.reconstruction, weights.cycle) == (
+        gan, reconstruction, cycle,
+    )  # fmt: skip
+    assert (weights.kl, weights.cycle_kl) == (2 * kl, 2 * cycle_kl)
+    assert (weights.content, weights.identity) == (0, 0)
+    assert (preset.adversarial, preset.n_shared, preset.images_total) == (loss, n_shared, total)
+    assert preset.halve_every_images == halve
+    assert (preset.width, preset.n_residual, preset.discriminator_width) == (64, 4, 64)
+    assert (preset.n_scales, preset.batch_size, preset.crop_px) == (3, 1, 256)
+    assert preset.generator_learning_rate == preset.discriminator_learning_rate == 1e-4
+    assert (preset.betas, preset.weight_decay) == ((0.5, 0.999), 1e-4)
+    assert (preset.decay_fraction, preset.ema_half_life_images) == (0, 0)
+    assert (preset.spectral_norm, preset.reuse_fakes, preset.detail_gain) == (False, False, 0)
+    assert (preset.gradient_penalty, preset.warm_start_images) == (0, 0)
+    assert preset.augmentation == Augmentation(
+        vertical_flip=False, rotate_90=False, brightness=0, contrast=0, gamma=0
+    )
+
+
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_can_be_used(name):
     settings_from(read_preset(name))
 
 
 def test_the_presets_are_found():
-    assert {"default", "nuclei", "paper"} <= set(preset_names())
+    assert {"default", "master", "nuclei", "paper", "v2"} <= set(preset_names())
 
 
 def test_an_unknown_preset_names_those_there_are():

@@ -9,6 +9,7 @@ from napari_unit_training.losses import (
     adversarial_discriminator,
     adversarial_generator,
     content_disagreement,
+    gradient_penalty,
     kl_to_unit_normal,
     l1_distance,
 )
@@ -114,3 +115,31 @@ def test_losses_of_half_precision_are_float32():
         adversarial_discriminator([half], [half], "cross-entropy"),
     ):
         assert loss.dtype == torch.float32
+
+
+class Linear(torch.nn.Module):
+    """Logits w x + c on two scales, the second twice the first."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(weight)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = (image * self.weight).sum((1, 2, 3)) + 5.0
+        return logits, 2.0 * logits
+
+
+def test_the_gradient_penalty_of_a_linear_discriminator_is_known():
+    weight = torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    real, fake = torch.randn(3, 2, 4, 4), torch.randn(3, 2, 4, 4)
+    expected = 0.5 * (3.0 * weight).square().sum()
+    penalty = gradient_penalty(Linear(weight), real, fake)
+    torch.testing.assert_close(penalty.detach(), expected)
+
+
+def test_the_gradient_penalty_trains_the_discriminator_and_no_generator():
+    discriminator = Linear(torch.ones(1, 1, 2, 2))
+    fake = torch.zeros(2, 1, 2, 2, requires_grad=True)
+    gradient_penalty(discriminator, torch.ones(2, 1, 2, 2), fake).backward()
+    assert fake.grad is None
+    torch.testing.assert_close(discriminator.weight.grad, torch.full((1, 1, 2, 2), 9.0))

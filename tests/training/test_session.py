@@ -5,9 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_unit.domains import IntensityScaling
 from napari_unit_training.config import Augmentation, LossWeights
+from napari_unit_training.errors import TrainingError
 from napari_unit_training.loop import _load
-from napari_unit_training.session import Session, learning_rate_factor, seeded
+from napari_unit_training.session import Session, learning_rate_factor, masked, seeded
 
 CPU = torch.device("cpu")
 
@@ -123,3 +125,61 @@ def test_the_auto_encoders_learn(settings, make):
     start = loss(0, 3)
     end = loss(50, 5)
     assert end < start / 2
+
+
+def test_learning_rates_are_halved_again_and_again():
+    factors = [learning_rate_factor(seen, 1000, 0.0, 300) for seen in (0, 299, 300, 899, 900)]
+    assert factors == [1.0, 1.0, 0.5, 0.25, 0.125]
+    assert learning_rate_factor(900, 1000, 0.5, 300) == pytest.approx(0.125 * 0.2)
+
+
+def test_masked_images_have_squares_of_grey_and_are_else_as_they_were():
+    torch.manual_seed(0)
+    images = torch.full((40, 2, 32, 32), 0.7)
+    shown = masked(images, 0.4)
+    squares = shown.unfold(2, 4, 4).unfold(3, 4, 4)  # (40, 2, 8, 8, 4, 4)
+    assert (squares == squares[..., :1, :1]).all()
+    assert ((shown == 0) | (shown == 0.7)).all()
+    assert (shown == 0).float().mean() == pytest.approx(0.4, abs=0.03)
+    assert torch.equal(shown[:, 0], shown[:, 1])
+
+
+def test_the_first_images_warm_the_auto_encoders_up(settings, make):
+    session, data = make(replace(settings, warm_start_images=4))
+    before = {n: p.detach().clone() for n, p in session.unit.discriminators.named_parameters()}
+    warm = [session.step(data), session.step(data)]
+    assert all(len(losses) == 4 for losses in warm)
+    after = dict(session.unit.discriminators.named_parameters())
+    assert all(torch.equal(before[n], after[n]) for n in before)
+    assert len(session.step(data)) == 14
+
+
+def test_the_gradient_penalty_comes_every_so_many_steps(settings, make):
+    session, data = make(
+        replace(settings, gradient_penalty=0.1, gradient_penalty_every=2, batch_size=2)
+    )
+    has = ["gradient_penalty_a" in session.step(data) for _ in range(4)]
+    assert has == [True, False, True, False]
+
+
+def test_fakes_can_be_made_again_for_the_discriminators(settings, make, monkeypatch):
+    shown = []
+    for reuse in (True, False):
+        session, data = make(replace(settings, reuse_fakes=reuse))
+        losses = session.unit.discriminator_losses
+        monkeypatch.setattr(
+            session.unit,
+            "discriminator_losses",
+            lambda images, fakes, losses=losses: shown.append(fakes) or losses(images, fakes),
+        )
+        session.step(data)
+    assert not torch.equal(shown[0].a, shown[1].a)
+    assert shown[1].a.shape == shown[0].a.shape
+
+
+def test_an_identity_term_of_domains_that_differ_is_refused(settings, make):
+    _, data = make(settings)
+    color = replace(data[0].domain, channels=("r", "g", "b"),
+                    scaling=IntensityScaling("range", 0, 255))  # fmt: skip
+    with pytest.raises(TrainingError, match="an identity term needs as many in both"):
+        Session(replace(settings, weights=LossWeights(identity=1.0)), (color, data[1].domain), CPU)

@@ -26,12 +26,25 @@ def unit() -> Unit:
     torch.manual_seed(0)
     range_255 = IntensityScaling("range", 0, 255)
     a, b = Domain("a", ("x", "y"), range_255), Domain("b", ("z",), range_255)
+    return _unit(a, b)
+
+
+def _unit(a: Domain, b: Domain, **options: bool) -> Unit:
     return Unit(
         TranslationModel(a, b, Architecture(2, N_RESIDUAL, N_SHARED)),
-        MultiScaleDiscriminator(2, 2, 2, spectral_norm=True),
-        MultiScaleDiscriminator(1, 2, 2, spectral_norm=True),
+        MultiScaleDiscriminator(a.n_channels, 2, 2, spectral_norm=True),
+        MultiScaleDiscriminator(b.n_channels, 2, 2, spectral_norm=True),
         "least-squares",
+        **options,
     )
+
+
+@pytest.fixture
+def alike(unit: Unit) -> Unit:
+    """Return a method whose domains have one channel each, with the identity term."""
+    b = unit.model.domains[1]
+    torch.manual_seed(0)
+    return _unit(replace(b, name="a"), b, with_identity=True)
 
 
 @pytest.fixture
@@ -81,6 +94,9 @@ REACH = {
     ("content", "b"): {"encoder b", "decoder a"} | SHARED,
     ("cycle", "a"): EVERYTHING,
     ("cycle", "b"): EVERYTHING,
+    # an image of a, taken for one of b
+    ("identity", "a"): {"encoder b", "decoder a"} | SHARED,
+    ("identity", "b"): {"encoder a", "decoder b"} | SHARED,
 }
 
 
@@ -89,7 +105,9 @@ def test_the_table_has_every_term():
 
 
 @pytest.mark.parametrize(("term", "domain"), REACH)
-def test_each_term_sends_gradient_to_exactly_its_networks(unit, images, term, domain):
+def test_each_term_sends_gradient_to_exactly_its_networks(unit, alike, images, term, domain):
+    if term == "identity":
+        unit, images = alike, Pair(images.b.flip(0), images.b)
     terms = unit.generator_pass(images).terms
     getattr(getattr(terms, term), domain).backward()
     assert _reached(unit) == REACH[term, domain]
@@ -196,11 +214,65 @@ def test_tied_blocks_are_one_and_stay_one_through_updates(unit, images):
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(LossWeights)])
-def test_the_weighted_sum_counts_each_term_of_both_domains_once(unit, images, name):
+def test_the_weighted_sum_counts_each_term_of_both_domains_once(unit, alike, images, name):
+    if name == "identity":
+        unit, images = alike, Pair(images.b.flip(0), images.b)
     terms = unit.generator_pass(images).terms
     pair = getattr(terms, name)
     total = terms.weighted_sum(replace(ZERO, **{name: 3.0}))
     torch.testing.assert_close(total, 3.0 * (pair.a + pair.b))
+
+
+def test_a_term_with_a_weight_that_was_not_computed_raises(unit, images):
+    terms = unit.generator_pass(images).terms
+    assert terms.identity is None
+    assert not any(name.startswith("identity") for name in terms.detached())
+    with pytest.raises(ValueError, match="identity has a weight, but was not computed"):
+        terms.weighted_sum(replace(ZERO, identity=1.0))
+
+
+def test_the_identity_term_is_the_way_through_the_other_encoder(alike, images):
+    both = Pair(images.b.flip(0), images.b)
+    torch.manual_seed(3)
+    terms = alike.generator_pass(both).terms
+    torch.manual_seed(3)
+    (encode_a, encode_b), (decode_a, decode_b) = alike.model.encoders, alike.model.decoders
+    mean_a, mean_b = encode_b(both.a), encode_a(both.b)
+    for _ in range(4):  # noise of the two codes and of the two ways back
+        torch.randn_like(mean_a)
+    same_a = decode_a(mean_a + torch.randn_like(mean_a))
+    same_b = decode_b(mean_b + torch.randn_like(mean_b))
+    torch.testing.assert_close(terms.identity.a, l1_distance(same_a, both.a))
+    torch.testing.assert_close(terms.identity.b, l1_distance(same_b, both.b))
+
+
+def test_an_identity_term_needs_as_many_channels_in_both_domains(unit):
+    with pytest.raises(ValueError, match="'a' has 2 channels and 'b' has 1; an identity term"):
+        _unit(*unit.model.domains, with_identity=True)
+
+
+def test_the_second_codes_divergence_can_be_counted_alone(unit, images):
+    torch.manual_seed(7)
+    both = unit.generator_pass(images).terms
+    unit.cycle_kl_codes = "second"
+    torch.manual_seed(7)
+    second = unit.generator_pass(images).terms
+    torch.testing.assert_close(second.cycle_kl.a, both.cycle_kl.a - both.kl.a)
+    torch.testing.assert_close(second.cycle_kl.b, both.cycle_kl.b - both.kl.b)
+
+
+def test_the_warm_start_reaches_the_auto_encoders_alone(unit, images):
+    terms = unit.reconstruction_terms(images, images)
+    assert set(terms) == {"kl_a", "kl_b", "reconstruction_a", "reconstruction_b"}
+    sum(terms.values()).backward()
+    assert _reached(unit) == EVERYTHING
+
+
+def test_gradient_penalties_reach_their_discriminators_alone(unit, images):
+    fakes = unit.translations(images)
+    assert (fakes.a.shape, fakes.b.shape) == (images.a.shape, images.b.shape)
+    unit.gradient_penalties(images, fakes).a.backward()
+    assert _reached(unit) == {"discriminator a"}
 
 
 def test_a_weight_without_a_term_raises(unit, images):

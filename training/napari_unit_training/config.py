@@ -10,6 +10,7 @@ from napari_unit_training.errors import TrainingError
 
 Adversarial = Literal["least-squares", "cross-entropy"]
 Precision = Literal["auto", "float32"]
+CycleKl = Literal["both", "second"]
 WeightsDtype = Literal["float32", "float16"]
 
 DISCRIMINATOR_STRIDE = 16
@@ -35,6 +36,10 @@ class LossWeights:
     content
         Of the disagreement of an image with its translation in blocks of 4 px; not part of UNIT.
         Above 0 for domains in which bright stays bright: it keeps structures in their place.
+    identity
+        Of the L1 distance between an image and what comes of it when it is taken for one of the
+        other domain and translated to its own (CycleGAN, Zhu et al. 2017, section 5.2); not part
+        of UNIT. For domains with as many channels; costs a pass through all networks.
     """
 
     adversarial: float = 1.0
@@ -43,6 +48,7 @@ class LossWeights:
     cycle_kl: float = 0.01
     cycle: float = 10.0
     content: float = 0.0
+    identity: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse weights that would push a term the wrong way."""
@@ -123,6 +129,40 @@ class Cadence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watchdog:
+    """When a run is taken back to its last good state, and how often.
+
+    Parameters
+    ----------
+    every_images
+        Images between two looks.
+    patience
+        Looks in a row that must find the same trouble, but for numbers that are not finite.
+    rate_factor
+        What the learning rates are multiplied with each time.
+    max_returns
+        Times that a run goes back before it gives up; 0 gives up at once.
+    """
+
+    every_images: int = 200
+    patience: int = 5
+    rate_factor: float = 0.5
+    max_returns: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse a watchdog that never looks or makes things worse."""
+        _check_bounds(
+            self,
+            {
+                "every_images": (1, 10**9),
+                "patience": (1, 1000),
+                "rate_factor": (1e-3, 1.0),
+                "max_returns": (0, 100),
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainSettings:
     """How one of the two sources of images is understood.
 
@@ -186,8 +226,25 @@ class TrainSettings:
         Of Adam; the decay is the L2 term inside Adam, as in the paper's.
     decay_fraction
         Last part of the run in which the learning rates fall linearly to zero.
+    halve_every_images
+        Images after which the learning rates are halved, again and again; 0: never.
     adversarial
         ``"least-squares"`` (Mao et al. 2017) or ``"cross-entropy"`` (Goodfellow et al. 2014).
+    cycle_kl_codes
+        Whose divergences `weights.cycle_kl` counts: ``"both"`` codes of the cycle, as the paper
+        writes, or the ``"second"`` alone, as the authors' later code has it.
+    reuse_fakes
+        Show the discriminators the translations that the generators were just updated with;
+        else they are made again by the updated generators, which costs an eighth of a step.
+    gradient_penalty
+        Weight of the zero-centred gradient penalty on the discriminators (Mescheder et al. 2018);
+        0: off.
+    gradient_penalty_every
+        Steps between two penalties, each of which counts so many times (Karras et al. 2020).
+    warm_start_images
+        First images of the run that train the two auto-encoders alone, to fill in masked parts.
+    warm_start_masked
+        Fraction of an image that is masked then.
     weights
         Of the terms of the objective.
     ema_half_life_images
@@ -204,6 +261,8 @@ class TrainSettings:
         Of everything random: weights, crops, augmentation, latent noise.
     cadence
         How often the run reports.
+    watchdog
+        When it goes back.
     weights_dtype
         Of the exported model file.
     """
@@ -229,7 +288,14 @@ class TrainSettings:
     betas: tuple[float, float] = (0.5, 0.999)
     weight_decay: float = 1e-4
     decay_fraction: float = 0.5
+    halve_every_images: int = 0
     adversarial: Adversarial = "least-squares"
+    cycle_kl_codes: CycleKl = "both"
+    reuse_fakes: bool = True
+    gradient_penalty: float = 0.0
+    gradient_penalty_every: int = 16
+    warm_start_images: int = 0
+    warm_start_masked: float = 0.4
     weights: LossWeights = field(default_factory=LossWeights)
     ema_half_life_images: int = 2_000
     ema_ramp: float = 0.05
@@ -238,6 +304,7 @@ class TrainSettings:
     device: str = "auto"
     seed: int = 0
     cadence: Cadence = field(default_factory=Cadence)
+    watchdog: Watchdog = field(default_factory=Watchdog)
     weights_dtype: WeightsDtype = "float32"
 
     def __post_init__(self) -> None:
@@ -255,6 +322,11 @@ class TrainSettings:
                 "discriminator_learning_rate": (0.0, 1.0),
                 "weight_decay": (0.0, 1.0),
                 "decay_fraction": (0.0, 1.0),
+                "halve_every_images": (0, 10**9),
+                "gradient_penalty": (0.0, 1e6),
+                "gradient_penalty_every": (1, 10**6),
+                "warm_start_images": (0, 10**9),
+                "warm_start_masked": (0.0, 0.9),
                 "ema_half_life_images": (0, 10**9),
                 "ema_ramp": (1e-6, 1.0),
                 "seed": (0, 2**63 - 1),

@@ -107,7 +107,7 @@ class _Run:
         self.folder = folder
         self.saved_at = session.images_seen
         self.preview_crops = (self._fixed_crops(0, PREVIEW_A), self._fixed_crops(1, PREVIEW_B))
-        self.sums: dict[str, Tensor] = {}
+        self.sums: dict[str, tuple[Tensor | float, int]] = {}
         self.started_at = self.reported_at = time.monotonic()
         self.started_from = self.reported_from = session.images_seen
 
@@ -145,8 +145,9 @@ class _Run:
                 "smaller batch_size, crop_px or width, and another --out."
             ) from error
         for name, value in losses.items():
-            weighted = value * (session.images_seen - before)
-            self.sums[name] = self.sums[name] + weighted if name in self.sums else weighted
+            n = session.images_seen - before
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (total + value * n, count + n)
         cadence = session.settings.cadence
         events: list[Event] = []
         if self._is_due(before, cadence.log):
@@ -188,8 +189,7 @@ class _Run:
 
     def _mean_losses(self) -> dict[str, float]:
         """Return the means since the last report and begin anew; the one place that syncs."""
-        count = self.session.images_seen - self.reported_from
-        means = {name: float(total) / count for name, total in self.sums.items()}
+        means = {name: float(total) / count for name, (total, count) in self.sums.items()}
         self.sums = {}
         if not all(math.isfinite(mean) for mean in means.values()):
             self._refuse(", ".join(name for name, mean in means.items() if not math.isfinite(mean)))

@@ -6,6 +6,7 @@ All are computed in float32.
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from napari_unit_training.config import Adversarial
@@ -67,6 +68,29 @@ def content_disagreement(image: Tensor, translation: Tensor) -> Tensor:
     x, t = x - x.mean(1, keepdim=True), t - t.mean(1, keepdim=True)
     variances = [i.square().mean(1) + CONTENT_FAINT**2 for i in (x, t)]
     return (1.0 - (x * t).mean(1) / (variances[0] * variances[1]).sqrt()).mean()
+
+
+def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """Return ``|| d D(x) / dx ||^2 / 2`` at points between images and translations, averaged.
+
+    D is the sum of all logits of an image over patches and scales; ``x = t real + (1 - t) fake``
+    with t uniform in [0, 1] per image, from torch's global generator.
+
+    Source: Mescheder et al. 2018, eq. 9 (at images), centred at zero; at points between the two as
+    in Gulrajani et al. 2017, section 4.
+
+    Parameters
+    ----------
+    discriminator
+        Maps images to logits per scale.
+    real, fake
+        Shape (B, C, H, W) in [-1, 1].
+    """
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    mixed = torch.lerp(fake.float(), real.float(), share).detach().requires_grad_()
+    logits = [of_scale.float().sum() for of_scale in discriminator(mixed)]
+    (gradient,) = torch.autograd.grad(logits, mixed, create_graph=True)
+    return 0.5 * gradient.square().sum((1, 2, 3)).mean()
 
 
 def adversarial_generator(fake: Sequence[Tensor], kind: Adversarial) -> Tensor:

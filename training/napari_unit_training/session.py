@@ -15,18 +15,36 @@ from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.data.sampling import sample_crops, seed_of
 from napari_unit_training.discriminators import MultiScaleDiscriminator
 from napari_unit_training.ema import AveragedModel
+from napari_unit_training.errors import TrainingError
 from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast
 
 INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B, AUGMENTED = range(7)
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
+MASK_SQUARES = 8
+"""Along each side of a crop."""
 
 
-def learning_rate_factor(images_seen: int, images_total: int, decay_fraction: float) -> float:
-    """Return 1, then falling linearly to 0 over the last part of the run."""
+def learning_rate_factor(
+    images_seen: int, images_total: int, decay_fraction: float, halve_every_images: int = 0
+) -> float:
+    """Return 1, then falling linearly to 0 over the last part of the run; halved now and then."""
+    halved = 0.5 ** (images_seen // halve_every_images) if halve_every_images else 1.0
     decaying = decay_fraction * images_total
     left = images_total - images_seen
-    return min(1.0, left / decaying) if decaying > 0 else 1.0
+    return halved * (min(1.0, left / decaying) if decaying > 0 else 1.0)
+
+
+def masked(images: Tensor, fraction: float) -> Tensor:
+    """Return images (B, C, H, W) with about a fraction of 8 x 8 squares set to zero, mid-grey.
+
+    Filling them in teaches what a domain's images look like (masked auto-encoding as a warm start
+    of translation: Torbunov et al. 2023, UVCGAN). Random numbers come from torch's
+    global generator.
+    """
+    hidden = torch.rand(len(images), 1, MASK_SQUARES, MASK_SQUARES, device=images.device) < fraction
+    grown = torch.nn.functional.interpolate(hidden.float(), images.shape[-2:]) > 0
+    return images.masked_fill(grown, 0.0)
 
 
 class Session:
@@ -63,7 +81,17 @@ class Session:
                 )
                 for domain in domains
             ]
-        self.unit = Unit(model, discriminators[0], discriminators[1], settings.adversarial)
+        try:
+            self.unit = Unit(
+                model,
+                discriminators[0],
+                discriminators[1],
+                settings.adversarial,
+                cycle_kl_codes=settings.cycle_kl_codes,
+                with_identity=settings.weights.identity > 0,
+            )
+        except ValueError as error:
+            raise TrainingError(str(error)) from error
         self.unit.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = AveragedModel(
             self.unit.model, settings.ema_half_life_images, settings.ema_ramp
@@ -88,7 +116,7 @@ class Session:
 
         Returns
         -------
-        Every unweighted term, by name, as a scalar without gradient.
+        Every unweighted term that was computed, by name, as a scalar without gradient.
         """
         settings = self.settings
         batch_size = min(settings.batch_size, settings.images_total - self.images_seen)
@@ -97,23 +125,57 @@ class Session:
             images = Pair(
                 self._batch(data[0], CROPS_A, batch_size), self._batch(data[1], CROPS_B, batch_size)
             )
-            with autocast(self.device, settings.precision):
-                generated = self.unit.generator_pass(images)
-            self.generator_optimiser.zero_grad()
-            generated.terms.weighted_sum(settings.weights).backward()
-            self.generator_optimiser.step()
-            with autocast(self.device, settings.precision):
-                losses = self.unit.discriminator_losses(images, generated.fakes)
-            self.discriminator_optimiser.zero_grad()
-            (settings.weights.adversarial * (losses.a + losses.b)).backward()
-            self.discriminator_optimiser.step()
+            if self.images_seen < settings.warm_start_images:
+                losses = self._warm_start(images)
+            else:
+                losses = self._translate(images)
         self.images_seen += batch_size
         self.averaged.update(self.unit.model, self.images_seen, batch_size)
-        return {
+        return losses
+
+    def _warm_start(self, images: Pair) -> dict[str, Tensor]:
+        """Update the auto-encoders on images with masked parts; see `masked`."""
+        settings = self.settings
+        shown = Pair(*(masked(i, settings.warm_start_masked) for i in (images.a, images.b)))
+        with autocast(self.device, settings.precision):
+            terms = self.unit.reconstruction_terms(shown, images)
+        weight = {"kl": settings.weights.kl, "reconstruction": settings.weights.reconstruction}
+        total = sum(weight[name[:-2]] * term for name, term in terms.items())
+        assert isinstance(total, Tensor)
+        self.generator_optimiser.zero_grad()
+        total.backward()
+        self.generator_optimiser.step()
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _translate(self, images: Pair) -> dict[str, Tensor]:
+        """Update the generators on the whole objective, then the discriminators."""
+        settings = self.settings
+        with autocast(self.device, settings.precision):
+            generated = self.unit.generator_pass(images)
+        self.generator_optimiser.zero_grad()
+        generated.terms.weighted_sum(settings.weights).backward()
+        self.generator_optimiser.step()
+        with autocast(self.device, settings.precision):
+            fakes = generated.fakes if settings.reuse_fakes else self.unit.translations(images)
+            losses = self.unit.discriminator_losses(images, fakes)
+        told = {
             **generated.terms.detached(),
             "discriminator_a": losses.a.detach(),
             "discriminator_b": losses.b.detach(),
         }
+        total = settings.weights.adversarial * (losses.a + losses.b)
+        every = settings.gradient_penalty_every
+        if settings.gradient_penalty and self.images_seen // settings.batch_size % every == 0:
+            penalty = self.unit.gradient_penalties(images, fakes)
+            total = total + every * settings.gradient_penalty * (penalty.a + penalty.b)
+            told |= {
+                "gradient_penalty_a": penalty.a.detach(),
+                "gradient_penalty_b": penalty.b.detach(),
+            }
+        self.discriminator_optimiser.zero_grad()
+        total.backward()
+        self.discriminator_optimiser.step()
+        return told
 
     def _batch(self, data: DomainImages, stream: int, batch_size: int) -> Tensor:
         settings = self.settings
@@ -134,7 +196,9 @@ class Session:
     def learning_rate_factor(self) -> float:
         """What the learning rates are multiplied with at the next step."""
         s = self.settings
-        return learning_rate_factor(self.images_seen, s.images_total, s.decay_fraction)
+        return learning_rate_factor(
+            self.images_seen, s.images_total, s.decay_fraction, s.halve_every_images
+        )
 
     def _set_learning_rates(self) -> None:
         factor = self.learning_rate_factor

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from napari_unit.models.model import TranslationModel
-from napari_unit_training.config import Adversarial, LossWeights
+from napari_unit_training.config import Adversarial, CycleKl, LossWeights
 from napari_unit_training.losses import (
     adversarial_discriminator,
     adversarial_generator,
     content_disagreement,
+    gradient_penalty,
     kl_to_unit_normal,
     l1_distance,
 )
@@ -51,6 +52,9 @@ class Terms:
         its translation, and the L1 distance there and back.
     content
         How little the translation of the domain's images corresponds to them; not part of UNIT.
+    identity
+        How much the domain's images change when they are taken for the other's and translated to
+        their own; not part of UNIT; None where it has no weight.
     """
 
     adversarial: Pair
@@ -59,6 +63,7 @@ class Terms:
     cycle_kl: Pair
     cycle: Pair
     content: Pair
+    identity: Pair | None = None
 
     def weighted_sum(self, weights: LossWeights) -> Tensor:
         """Return what the generators minimise.
@@ -67,13 +72,19 @@ class Terms:
         ------
         TypeError
             If a weight has no term or a term no weight.
+        ValueError
+            If a term has a weight and was not computed.
         """
         names = {f.name for f in fields(weights)}
         if names != {f.name for f in fields(self)}:
             raise TypeError(f"Weights {sorted(names)} and terms differ; give each term a weight.")
         total = torch.zeros((), device=self.cycle.a.device)
         for name in sorted(names):
-            pair: Pair = getattr(self, name)
+            pair: Pair | None = getattr(self, name)
+            if pair is None:
+                if getattr(weights, name) > 0:
+                    raise ValueError(f"The term {name} has a weight, but was not computed.")
+                continue
             total = total + getattr(weights, name) * (pair.a + pair.b)
         return total
 
@@ -83,6 +94,7 @@ class Terms:
             f"{f.name}_{domain}": getattr(getattr(self, f.name), domain).detach()
             for f in fields(self)
             for domain in ("a", "b")
+            if getattr(self, f.name) is not None
         }
 
 
@@ -113,6 +125,15 @@ class Unit(nn.Module):
         Map images of their domain to logits per scale.
     adversarial
         The adversarial loss.
+    cycle_kl_codes
+        Whose divergences the cycle's KL term counts.
+    with_identity
+        Compute the identity term as well.
+
+    Raises
+    ------
+    ValueError
+        If there is to be an identity term and the domains differ in channels.
     """
 
     def __init__(
@@ -121,11 +142,22 @@ class Unit(nn.Module):
         discriminator_a: nn.Module,
         discriminator_b: nn.Module,
         adversarial: Adversarial,
+        *,
+        cycle_kl_codes: CycleKl = "both",
+        with_identity: bool = False,
     ) -> None:
         super().__init__()
+        a, b = model.domains
+        if with_identity and a.n_channels != b.n_channels:
+            raise ValueError(
+                f"Domain {a.name!r} has {a.n_channels} channels and {b.name!r} has {b.n_channels}; "
+                "an identity term needs as many in both: set weights.identity to 0."
+            )
         self.model = model
         self.discriminators = nn.ModuleList([discriminator_a, discriminator_b])
         self.adversarial = adversarial
+        self.cycle_kl_codes = cycle_kl_codes
+        self.with_identity = with_identity
 
     def generator_pass(self, images: Pair) -> GeneratorPass:
         """Compute all terms of encoders and decoders on images (B, C, H, W) in [-1, 1].
@@ -144,6 +176,8 @@ class Unit(nn.Module):
         mean_ab, mean_ba = encoder_b(ab), encoder_a(ba)
         aba, bab = decoder_a(with_noise(mean_ab)), decoder_b(with_noise(mean_ba))
         kl = Pair(kl_to_unit_normal(mean_a), kl_to_unit_normal(mean_b))
+        second = Pair(kl_to_unit_normal(mean_ab), kl_to_unit_normal(mean_ba))
+        both = Pair(kl.a + second.a, kl.b + second.b)
         with _frozen(self.discriminators):
             logits_a, logits_b = self.discriminators[0](ba), self.discriminators[1](ab)
         terms = Terms(
@@ -153,11 +187,43 @@ class Unit(nn.Module):
             ),
             kl=kl,
             reconstruction=Pair(l1_distance(aa, images.a), l1_distance(bb, images.b)),
-            cycle_kl=Pair(kl.a + kl_to_unit_normal(mean_ab), kl.b + kl_to_unit_normal(mean_ba)),
+            cycle_kl=both if self.cycle_kl_codes == "both" else second,
             cycle=Pair(l1_distance(aba, images.a), l1_distance(bab, images.b)),
             content=Pair(content_disagreement(images.a, ab), content_disagreement(images.b, ba)),
+            identity=self._identity(images) if self.with_identity else None,
         )
         return GeneratorPass(terms, Pair(ba.detach(), ab.detach()))
+
+    def _identity(self, images: Pair) -> Pair:
+        (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
+        same_a = decoder_a(with_noise(encoder_b(images.a)))
+        same_b = decoder_b(with_noise(encoder_a(images.b)))
+        return Pair(l1_distance(same_a, images.a), l1_distance(same_b, images.b))
+
+    @torch.no_grad()
+    def translations(self, images: Pair) -> Pair:
+        """Return noisy translations into each domain, (B, C, H, W), for the discriminators."""
+        (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
+        into_a = decoder_a(with_noise(encoder_b(images.b)))
+        into_b = decoder_b(with_noise(encoder_a(images.a)))
+        return Pair(into_a, into_b)
+
+    def reconstruction_terms(self, shown: Pair, images: Pair) -> dict[str, Tensor]:
+        """Return L_VAE's terms of both auto-encoders that see `shown` and are to give `images`."""
+        terms: dict[str, Tensor] = {}
+        for index, name in enumerate("ab"):
+            mean = self.model.encoders[index](getattr(shown, name))
+            made = self.model.decoders[index](with_noise(mean))
+            terms[f"kl_{name}"] = kl_to_unit_normal(mean)
+            terms[f"reconstruction_{name}"] = l1_distance(made, getattr(images, name))
+        return terms
+
+    def gradient_penalties(self, images: Pair, fakes: Pair) -> Pair:
+        """Return the gradient penalty of each discriminator."""
+        of_a, of_b = self.discriminators
+        return Pair(
+            gradient_penalty(of_a, images.a, fakes.a), gradient_penalty(of_b, images.b, fakes.b)
+        )
 
     def discriminator_losses(self, images: Pair, fakes: Pair) -> Pair:
         """Return the loss of each discriminator on images and translations into its domain."""
