@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import shutil
 import signal
 import threading
 from contextlib import closing
@@ -14,7 +15,7 @@ from PIL import Image
 
 from napari_unit.models.file import load_model
 from napari_unit_training import loop
-from napari_unit_training.config import Cadence, DomainSettings
+from napari_unit_training.config import Cadence, DomainSettings, Watchdog
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
     CheckpointSaved,
@@ -23,6 +24,7 @@ from napari_unit_training.events import (
     Progress,
     Reading,
     Started,
+    WentBack,
 )
 from napari_unit_training.loop import train
 from napari_unit_training.session import Session
@@ -111,7 +113,8 @@ def test_a_resumed_run_ends_bit_equal(quiet, folders, tmp_path, uninterrupted, b
     assert events[1].images_seen >= breaks[-1]
     whole, resumed = (load_latest(p / "checkpoints", CPU) for p in (uninterrupted, out))
     assert set(whole) == {
-        "images_seen", "networks", "averaged", "generator_optimiser", "discriminator_optimiser",
+        "images_seen", "returns", "networks", "averaged", "generator_optimiser",
+        "discriminator_optimiser", "watch",
     }  # fmt: skip
     _assert_equal(whole, resumed)
     assert any(
@@ -158,25 +161,101 @@ def test_a_run_in_a_thread_works_too(quiet, folders, tmp_path):
     assert isinstance(events[-1], Finished)
 
 
-def test_losses_that_are_not_finite_end_it_and_keep_the_checkpoint(
+def _spoiled(monkeypatch, when, name="cycle_a"):
+    """Make the losses of some steps not finite; return the learning rates of all steps."""
+    step, rates = Session.step, []
+
+    def spoil(self, data):
+        rates.append(self.settings.generator_learning_rate * self.learning_rate_factor)
+        losses = step(self, data)
+        if when(self):
+            losses[name] = losses[name] * float("nan")
+        return losses
+
+    monkeypatch.setattr(Session, "step", spoil)
+    return rates
+
+
+def test_losses_that_are_not_finite_take_the_run_back_with_a_lower_rate(
+    settings, folders, tmp_path, monkeypatch, read_events
+):
+    out = tmp_path / "run"
+    steady = replace(settings, decay_fraction=0.0)
+    rates = _spoiled(monkeypatch, lambda s: s.images_seen == 6 and s.returns == 0)
+    events = list(train(steady, *folders, out))
+    (back,) = [event for event in events if isinstance(event, WentBack)]
+    assert back == WentBack(6, 4, "not finite: cycle_a", 1, 3)
+    assert events[-1] == Finished(9, out / "model.safetensors")
+    rate = settings.generator_learning_rate
+    assert rates == pytest.approx([rate] * 3 + [rate / 2] * 3)
+    assert "WentBack" in [event["event"] for event in read_events(out)]
+
+
+def test_without_a_checkpoint_it_begins_anew(quiet, folders, tmp_path, monkeypatch):
+    watchful = replace(quiet, watchdog=Watchdog(every_images=2))
+    _spoiled(monkeypatch, lambda s: s.images_seen == 6 and s.returns == 0)
+    events = list(train(watchful, *folders, tmp_path / "run"))
+    assert [e.to_images_seen for e in events if isinstance(e, WentBack)] == [0]
+    assert isinstance(events[-1], Finished)
+
+
+def test_it_gives_up_after_some_returns_and_keeps_the_checkpoint(
     settings, folders, tmp_path, monkeypatch
 ):
     out = tmp_path / "run"
+    _spoiled(monkeypatch, lambda s: s.images_seen == 6)
+    events = []
+    sentence = (
+        r"wrong after 6 images \(not finite: cycle_a\) and has gone back 2 times; the checkpoint "
+        "at 4 images is kept"
+    )
+    with pytest.raises(TrainingError, match=sentence):
+        events.extend(train(replace(settings, watchdog=Watchdog(max_returns=2)), *folders, out))
+    assert load_latest(out / "checkpoints", CPU)["images_seen"] == 4
+    assert load_model(out / "last.safetensors").card.training["images_seen"] == 4
+
+
+def test_a_kill_after_a_return_goes_on_from_there_to_the_same_bits(
+    settings, folders, tmp_path, monkeypatch
+):
+    _spoiled(monkeypatch, lambda s: s.images_seen == 6 and s.returns == 0)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    list(train(settings, *folders, whole))
+    run = train(settings, *folders, killed)
+    next(event for event in run if isinstance(event, WentBack))
+    shutil.copytree(killed, tmp_path / "as it was")
+    run.close()
+    resumed = list(train(settings, *folders, tmp_path / "as it was"))
+    assert resumed[1].images_seen == 4
+    one, other = (load_latest(p / "checkpoints", CPU) for p in (whole, tmp_path / "as it was"))
+    assert one["returns"] == other["returns"] == 1
+    _assert_equal(one, other)
+
+
+def test_a_run_in_doubt_goes_back_to_before_the_doubt(settings, folders, tmp_path, monkeypatch):
+    """Constant translations are noticed late: checkpoints saved meanwhile are not gone back to."""
+    out = tmp_path / "run"
+    watchful = replace(
+        settings, images_total=16, watchdog=Watchdog(every_images=2, patience=3, grace_images=0)
+    )
     step = Session.step
 
-    def diverging(self, data):
+    def black(self, data):
         losses = step(self, data)
-        if self.images_seen > 4:
-            losses["cycle_a"] = losses["cycle_a"] * float("nan")
+        if self.images_seen >= 8 and self.returns == 0:
+            images, fakes = self.last_batch
+            self.last_batch = (images, replace(fakes, b=torch.full_like(fakes.b, -1.0)))
         return losses
 
-    monkeypatch.setattr(Session, "step", diverging)
-    with pytest.raises(
-        TrainingError,
-        match=r"diverged after 6 images \(not finite: cycle_a\); the checkpoint at 4 images is",
-    ):
-        list(train(settings, *folders, out))
-    assert load_latest(out / "checkpoints", CPU)["images_seen"] == 4
+    monkeypatch.setattr(Session, "step", black)
+    events = list(train(watchful, *folders, out))
+    saved = [event.path.stem for event in events if isinstance(event, CheckpointSaved)]
+    assert saved[:2] == ["images-0000000004", "images-0000000008-doubtful"]
+    assert saved[2:] == ["images-0000000008", "images-0000000012", "images-0000000016"]
+    (back,) = [event for event in events if isinstance(event, WentBack)]
+    assert back == WentBack(12, 4, "translations into 'right' are nearly constant", 1, 3)
+    assert isinstance(events[-1], Finished)
+    assert not list((out / "checkpoints").glob("*doubtful*"))
 
 
 def test_a_device_that_runs_out_of_memory_is_a_sentence(quiet, folders, tmp_path, monkeypatch):
@@ -189,7 +268,7 @@ def test_a_device_that_runs_out_of_memory_is_a_sentence(quiet, folders, tmp_path
 
 
 def test_a_last_checkpoint_that_cannot_be_saved_is_told(quiet, folders, tmp_path, monkeypatch):
-    def full(folder, state):
+    def full(folder, state, *, is_good):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(loop, "save_checkpoint", full)
@@ -210,10 +289,13 @@ def test_weights_that_are_not_finite_are_never_saved(quiet, folders, tmp_path, m
         return losses
 
     monkeypatch.setattr(Session, "step", diverging)
-    run = train(replace(quiet, cadence=Cadence(log=1000, preview=1000, checkpoint=2)), *folders,
-                tmp_path / "run")  # fmt: skip
-    with pytest.raises(TrainingError, match=r"not finite: weights\); there is no checkpoint yet"):
-        list(run)
+    once = replace(
+        quiet,
+        cadence=Cadence(log=1000, preview=1000, checkpoint=2),
+        watchdog=Watchdog(max_returns=0),
+    )
+    with pytest.raises(TrainingError, match=r"not finite: weights\).*there is no checkpoint yet"):
+        list(train(once, *folders, tmp_path / "run"))
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 

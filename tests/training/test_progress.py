@@ -10,6 +10,7 @@ from napari_unit_training.events import (
     Progress,
     Reading,
     Started,
+    WentBack,
 )
 from napari_unit_training.progress import describe, show
 
@@ -19,6 +20,7 @@ EVENTS = [
     Progress(50, 100, {"cycle_a": 0.25, "cycle_b": 0.5, "kl_a": 1.0}, 1e-4, 2.5, 3725.0),
     PreviewWritten(50, Path("p.png")),
     CheckpointSaved(50, Path("c.pt")),
+    WentBack(60, 50, "not finite: kl_a", 1, 3),
     Finished(100, Path("model.safetensors")),
 ]
 
@@ -34,6 +36,7 @@ def test_without_a_terminal_each_report_is_a_line():
     assert lines[4:] == [
         "Preview: p.png",
         "Checkpoint: c.pt",
+        describe(EVENTS[-2]),
         "Finished after 100 images: model.safetensors",
     ]
 
@@ -58,6 +61,13 @@ def test_in_a_terminal_the_line_is_live(monkeypatch):
 def test_a_resumed_run_says_where_it_goes_on():
     resumed = Started(40, 100, "cpu", "float32", ("a", "b"), (1, 1), ())
     assert "goes on from 40" in describe(resumed)
+
+
+def test_a_return_says_why_and_whereto():
+    assert describe(EVENTS[-2]) == (
+        "After 60 images not finite: kl_a; back to 50 images with lower learning rates (1 of 3 "
+        "times)."
+    )
 
 
 @pytest.mark.parametrize("event", EVENTS)

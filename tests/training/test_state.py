@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.state import checkpoint_path, load_latest, save_checkpoint
+from napari_unit_training.state import checkpoint_path, forget_after, load_latest, save_checkpoint
 
 CPU = torch.device("cpu")
 
@@ -104,3 +104,26 @@ def test_another_format_version_is_refused(tmp_path):
     torch.save({"format_version": 99}, checkpoint_path(tmp_path, 4))
     with pytest.raises(TrainingError, match="not a checkpoint of this version"):
         load_latest(tmp_path, CPU)
+
+
+def test_the_last_good_one_is_kept_beside_the_last_two(tmp_path):
+    save_checkpoint(tmp_path, {"images_seen": 1})
+    save_checkpoint(tmp_path, {"images_seen": 2})
+    for seen in (3, 4, 5):
+        save_checkpoint(tmp_path, {"images_seen": seen}, is_good=False)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert load_latest(tmp_path, CPU)["images_seen"] == 5
+    assert load_latest(tmp_path, CPU, good_only=True)["images_seen"] == 2
+    forget_after(tmp_path, 2)
+    assert load_latest(tmp_path, CPU)["images_seen"] == 2
+
+
+def test_what_is_forgotten_is_later_or_doubtful(tmp_path):
+    for seen, is_good in ((8, True), (12, False), (16, False)):
+        save_checkpoint(tmp_path, {"images_seen": seen}, is_good=is_good)
+    save_checkpoint(tmp_path, {"images_seen": 8})  # where the run has gone back to
+    forget_after(tmp_path, 8)
+    assert [path.name for path in tmp_path.iterdir()] == ["images-0000000008.pt"]
+    checkpoint_path(tmp_path, 8, is_good=False).write_text("")
+    forget_after(tmp_path, 8)
+    assert [path.name for path in tmp_path.iterdir()] == ["images-0000000008.pt"]

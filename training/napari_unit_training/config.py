@@ -136,6 +136,8 @@ class Watchdog:
     ----------
     every_images
         Images between two looks.
+    grace_images
+        First images of a run, in which only numbers that are not finite count as trouble.
     patience
         Looks in a row that must find the same trouble, but for numbers that are not finite.
     rate_factor
@@ -145,6 +147,7 @@ class Watchdog:
     """
 
     every_images: int = 200
+    grace_images: int = 2_000
     patience: int = 5
     rate_factor: float = 0.5
     max_returns: int = 3
@@ -155,6 +158,7 @@ class Watchdog:
             self,
             {
                 "every_images": (1, 10**9),
+                "grace_images": (0, 10**9),
                 "patience": (1, 1000),
                 "rate_factor": (1e-3, 1.0),
                 "max_returns": (0, 100),

@@ -106,6 +106,29 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class WentBack:
+    """The run had gone wrong and goes on from an earlier state with lower learning rates.
+
+    Parameters
+    ----------
+    images_seen
+        When that was noticed.
+    to_images_seen
+        From where it goes on.
+    trouble
+        What had gone wrong, as the end of a sentence.
+    n_returns, max_returns
+        How often it has gone back, and how often it may.
+    """
+
+    images_seen: int
+    to_images_seen: int
+    trouble: str
+    n_returns: int
+    max_returns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run is complete.
 
@@ -121,7 +144,7 @@ class Finished:
     model_path: Path
 
 
-Event = Reading | Started | Progress | PreviewWritten | CheckpointSaved | Finished
+Event = Reading | Started | Progress | PreviewWritten | CheckpointSaved | WentBack | Finished
 
 
 def to_json_line(event: Event) -> str:

@@ -1,10 +1,12 @@
 """The training loop: a generator of plain values."""
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ from napari_unit_training.events import (
     Progress,
     Reading,
     Started,
+    WentBack,
 )
 from napari_unit_training.export import export_model
 from napari_unit_training.interruption import interrupt_deferred
@@ -29,7 +32,8 @@ from napari_unit_training.precision import bfloat16_pays, choose_device, flushed
 from napari_unit_training.preview import write_augmented, write_preview
 from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.session import AUGMENTED, PREVIEW_A, PREVIEW_B, Session, seeded
-from napari_unit_training.state import load_latest, save_checkpoint
+from napari_unit_training.state import forget_after, load_latest, save_checkpoint
+from napari_unit_training.watch import Look, Watch, variation
 
 PREVIEW_CROPS = 4
 
@@ -68,10 +72,10 @@ def train(
     folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
     with flushed_denormals():
         session = Session(settings, (data[0].domain, data[1].domain), device)
+    run = _Run(session, data, folder)
     state = load_latest(folder.checkpoints, device)
     if state is not None:
-        session.load_state(state)
-    run = _Run(session, data, folder)
+        run.load_state(state)
     # closed here and not by the garbage collector, which would swallow a failing last checkpoint
     with contextlib.closing(run.events()) as events:
         for event in events:
@@ -96,6 +100,10 @@ def _load(
     return a, b
 
 
+class _Trouble(Exception):
+    """What has gone wrong with the training, as the end of a sentence."""
+
+
 class _Run:
     """One session on its way to the end."""
 
@@ -105,11 +113,25 @@ class _Run:
         self.session = session
         self.data = data
         self.folder = folder
-        self.saved_at = session.images_seen
+        self.watch = Watch(session.settings.watchdog, session.settings.weights)
+        self.beginning = copy.deepcopy(session.state())
+        self.fresh_watch = self.watch.state()
+        self.saved_at = 0
         self.preview_crops = (self._fixed_crops(0, PREVIEW_A), self._fixed_crops(1, PREVIEW_B))
         self.sums: dict[str, tuple[Tensor | float, int]] = {}
+        self._start_clock()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.session.load_state(state)
+        self.watch.load_state(state["watch"])
+        self.saved_at = self.session.images_seen
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        self.sums = {}
         self.started_at = self.reported_at = time.monotonic()
-        self.started_from = self.reported_from = session.images_seen
+        self.started_from = self.reported_from = self.session.images_seen
 
     def events(self) -> Generator[Event, None, None]:
         """Step until all images are seen; report, preview and save on the way."""
@@ -125,7 +147,8 @@ class _Run:
                 yield from events
         except (GeneratorExit, KeyboardInterrupt):
             if session.images_seen > self.saved_at:
-                self.folder.log(self._save())
+                with contextlib.suppress(_Trouble):  # the last checkpoint is better then
+                    self.folder.log(self._save())
             raise
         export_model(self.folder.model_path, session, self.data)
         self.folder.last_model_path.unlink(missing_ok=True)
@@ -148,16 +171,56 @@ class _Run:
             n = session.images_seen - before
             total, count = self.sums.get(name, (0.0, 0))
             self.sums[name] = (total + value * n, count + n)
-        cadence = session.settings.cadence
+        trouble = None
+        if self._is_due(before, session.settings.watchdog.every_images):
+            trouble = self.watch.take(self._look(losses), session.images_seen)
         events: list[Event] = []
-        if self._is_due(before, cadence.log):
-            events.append(self._progress())
-        if self._is_due(before, cadence.preview):
-            events.append(self._preview())
-        if self._is_due(before, cadence.checkpoint):
-            events.append(self._save())
-            export_model(self.folder.last_model_path, session, self.data)
+        cadence = session.settings.cadence
+        try:
+            if trouble:
+                raise _Trouble(trouble)
+            if self._is_due(before, cadence.log):
+                events.append(self._progress())
+            if self._is_due(before, cadence.preview):
+                events.append(self._preview())
+            if self._is_due(before, cadence.checkpoint):
+                events.append(self._save())
+                export_model(self.folder.last_model_path, session, self.data)
+        except _Trouble as error:
+            events.append(self._go_back(str(error)))
         return events
+
+    def _look(self, losses: dict[str, Tensor]) -> Look:
+        variations = {}
+        if self.session.last_batch is not None:
+            images, fakes = self.session.last_batch
+            for domain, name in zip(self.data, "ab", strict=True):
+                made, real = variation(getattr(fakes, name)), variation(getattr(images, name))
+                variations[domain.domain.name] = (made, real)
+        return Look({name: float(value) for name, value in losses.items()}, variations)
+
+    def _go_back(self, trouble: str) -> WentBack:
+        """Go on from the last good state, or from the beginning, with lower learning rates."""
+        session, at = self.session, self.session.images_seen
+        n_returns, may = session.returns + 1, session.settings.watchdog.max_returns
+        state = load_latest(self.folder.checkpoints, session.device, good_only=True)
+        kept = (
+            "there is no checkpoint yet"
+            if state is None
+            else f"the checkpoint at {state['images_seen']} images is kept"
+        )
+        if n_returns > may:
+            raise TrainingError(
+                f"The training has gone wrong after {at} images ({trouble}) and has gone back "
+                f"{may} times; {kept}. Start another run with lower learning rates."
+            )
+        self.load_state(state or {**self.beginning, "watch": self.fresh_watch})
+        session.returns = n_returns
+        self.watch.load_state(self.fresh_watch)
+        # this state first, then none that is later: a kill in between just finds trouble again
+        self._save()
+        forget_after(self.folder.checkpoints, session.images_seen)
+        return WentBack(at, session.images_seen, trouble, n_returns, may)
 
     def _is_due(self, before: int, every: int) -> bool:
         now = self.session.images_seen
@@ -191,8 +254,9 @@ class _Run:
         """Return the means since the last report and begin anew; the one place that syncs."""
         means = {name: float(total) / count for name, (total, count) in self.sums.items()}
         self.sums = {}
-        if not all(math.isfinite(mean) for mean in means.values()):
-            self._refuse(", ".join(name for name, mean in means.items() if not math.isfinite(mean)))
+        odd = [name for name, mean in means.items() if not math.isfinite(mean)]
+        if odd:
+            raise _Trouble(f"not finite: {', '.join(odd)}")
         return means
 
     def _preview(self) -> PreviewWritten:
@@ -209,18 +273,11 @@ class _Run:
 
     def _save(self) -> CheckpointSaved:
         if not self.session.is_finite():
-            self._refuse("weights")
-        path = save_checkpoint(self.folder.checkpoints, self.session.state())
+            raise _Trouble("not finite: weights")
+        state = {**self.session.state(), "watch": self.watch.state()}
+        path = save_checkpoint(self.folder.checkpoints, state, is_good=self.watch.is_calm)
         self.saved_at = self.session.images_seen
         return CheckpointSaved(self.saved_at, path)
-
-    def _refuse(self, what: str) -> None:
-        kept = f"the checkpoint at {self.saved_at} images is kept" if self.saved_at else (
-            "there is no checkpoint yet")  # fmt: skip
-        raise TrainingError(
-            f"The training diverged after {self.session.images_seen} images (not finite: {what}); "
-            f"{kept}. Start another run with lower learning rates."
-        )
 
     def _fixed_crops(self, index: int, stream: int) -> Tensor:
         settings = self.session.settings

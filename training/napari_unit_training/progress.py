@@ -65,6 +65,12 @@ def describe(event: run_events.Event) -> str:
             return f"Preview: {event.path}"
         case run_events.CheckpointSaved():
             return f"Checkpoint: {event.path}"
+        case run_events.WentBack():
+            return (
+                f"After {event.images_seen} images {event.trouble}; back to "
+                f"{event.to_images_seen} images with lower learning rates "
+                f"({event.n_returns} of {event.max_returns} times)."
+            )
         case run_events.Finished():
             return f"Finished after {event.images_seen} images: {event.model_path}"
 

@@ -20,6 +20,7 @@ from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast
 
 INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B, AUGMENTED = range(7)
+N_STREAMS = 16
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
 MASK_SQUARES = 8
 """Along each side of a crop."""
@@ -61,6 +62,15 @@ class Session:
         a and b.
     device
         Where it computes.
+
+    Attributes
+    ----------
+    images_seen
+        Crops of each domain so far.
+    returns
+        How often it was taken back to an earlier state; each time lowers the learning rates.
+    last_batch
+        Images and translations of the last step; none in a warm start.
     """
 
     def __init__(
@@ -69,6 +79,8 @@ class Session:
         self.settings = settings
         self.device = device
         self.images_seen = 0
+        self.returns = 0
+        self.last_batch: tuple[Pair, Pair] | None = None
         with seeded(seed_of(settings.seed, 0, INITIALISATION), device):
             model = TranslationModel(*domains, settings.architecture)
             discriminators = [
@@ -121,7 +133,7 @@ class Session:
         settings = self.settings
         batch_size = min(settings.batch_size, settings.images_total - self.images_seen)
         self._set_learning_rates()
-        with seeded(seed_of(settings.seed, self.images_seen, STEP), self.device):
+        with seeded(seed_of(settings.seed, self.images_seen, self._stream(STEP)), self.device):
             images = Pair(
                 self._batch(data[0], CROPS_A, batch_size), self._batch(data[1], CROPS_B, batch_size)
             )
@@ -163,6 +175,7 @@ class Session:
             "discriminator_a": losses.a.detach(),
             "discriminator_b": losses.b.detach(),
         }
+        self.last_batch = (images, fakes)
         total = settings.weights.adversarial * (losses.a + losses.b)
         every = settings.gradient_penalty_every
         if settings.gradient_penalty and self.images_seen // settings.batch_size % every == 0:
@@ -183,7 +196,7 @@ class Session:
             data.images,
             seed=settings.seed,
             images_seen=self.images_seen,
-            stream=stream,
+            stream=self._stream(stream),
             batch_size=batch_size,
             crop_px=settings.crop_px,
             min_deviation=settings.min_crop_deviation,
@@ -192,11 +205,16 @@ class Session:
         changed = self.augmenter(crops)
         return changed.contiguous(memory_format=torch.channels_last)
 
+    def _stream(self, stream: int) -> int:
+        """Return another stream of random numbers after each return: not into the same trouble."""
+        return stream + N_STREAMS * self.returns
+
     @property
     def learning_rate_factor(self) -> float:
         """What the learning rates are multiplied with at the next step."""
         s = self.settings
-        return learning_rate_factor(
+        lowered: float = s.watchdog.rate_factor**self.returns
+        return lowered * learning_rate_factor(
             self.images_seen, s.images_total, s.decay_fraction, s.halve_every_images
         )
 
@@ -218,6 +236,7 @@ class Session:
         """Return all that `load_state` needs to go on exactly, as tensors and plain values."""
         return {
             "images_seen": self.images_seen,
+            "returns": self.returns,
             "networks": self.unit.state_dict(),
             "averaged": self.averaged.model.state_dict(),
             "generator_optimiser": self.generator_optimiser.state_dict(),
@@ -227,6 +246,7 @@ class Session:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.images_seen = int(state["images_seen"])
+        self.returns = int(state["returns"])
         self.unit.load_state_dict(state["networks"])
         self.averaged.model.load_state_dict(state["averaged"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])

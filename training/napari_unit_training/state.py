@@ -10,17 +10,20 @@ import torch
 from napari_unit.atomic import written_whole
 from napari_unit_training.errors import TrainingError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KEPT = 2
 
 
-def checkpoint_path(folder: Path, images_seen: int) -> Path:
+_DOUBTFUL = "-doubtful"
+
+
+def checkpoint_path(folder: Path, images_seen: int, *, is_good: bool = True) -> Path:
     """Return where the checkpoint of that moment is; names sort as time does."""
-    return folder / f"images-{images_seen:010d}.pt"
+    return folder / f"images-{images_seen:010d}{'' if is_good else _DOUBTFUL}.pt"
 
 
-def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
-    """Write a checkpoint and remove all but the last two.
+def save_checkpoint(folder: Path, state: dict[str, Any], *, is_good: bool = True) -> Path:
+    """Write a checkpoint and remove all but the last two and the last good one.
 
     Parameters
     ----------
@@ -28,17 +31,31 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> Path:
         Made if it is not there.
     state
         Tensors and plain values, with ``images_seen``.
+    is_good
+        Whether the run was well then; a run goes on from any, and goes back to a good one only.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = checkpoint_path(folder, state["images_seen"])
+    path = checkpoint_path(folder, state["images_seen"], is_good=is_good)
     with written_whole(path) as partial:
         torch.save({"format_version": FORMAT_VERSION, **state}, partial)
-    for old in _paths(folder)[:-KEPT]:
+    kept = {*_paths(folder)[-KEPT:], *_paths(folder, good_only=True)[-1:]}
+    for old in set(_paths(folder)) - kept:
         old.unlink(missing_ok=True)
     return path
 
 
-def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
+def forget_after(folder: Path, images_seen: int) -> None:
+    """Remove the checkpoints of later moments, and the doubtful one of this."""
+    for path in _paths(folder):
+        if path.name > checkpoint_path(folder, images_seen).name or (
+            path == checkpoint_path(folder, images_seen, is_good=False)
+        ):
+            path.unlink(missing_ok=True)
+
+
+def load_latest(
+    folder: Path, device: torch.device, *, good_only: bool = False
+) -> dict[str, Any] | None:
     """Read the newest checkpoint that is whole, or None where there is none at all.
 
     Raises
@@ -47,7 +64,7 @@ def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
         If there are checkpoints and none of them can be read.
     """
     problems = []
-    for path in reversed(_paths(folder)):
+    for path in reversed(_paths(folder, good_only=good_only)):
         try:
             state = torch.load(path, map_location=device, weights_only=True)
         except (
@@ -73,5 +90,6 @@ def load_latest(folder: Path, device: torch.device) -> dict[str, Any] | None:
     return None
 
 
-def _paths(folder: Path) -> list[Path]:
-    return sorted(folder.glob("images-*.pt"))
+def _paths(folder: Path, *, good_only: bool = False) -> list[Path]:
+    found = sorted(folder.glob("images-*.pt"))
+    return [path for path in found if not (good_only and _DOUBTFUL in path.name)]
