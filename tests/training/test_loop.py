@@ -1,8 +1,10 @@
 import errno
 import hashlib
+import itertools
 import shutil
 import signal
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 
@@ -14,17 +16,22 @@ import torch
 from PIL import Image
 
 from napari_unit.models.file import load_model
-from napari_unit_training import loop
+from napari_unit_training import budget
+from napari_unit_training import run as run_module
 from napari_unit_training.config import Cadence, DomainSettings, Watchdog
+from napari_unit_training.control import Control
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
     CheckpointSaved,
     Finished,
+    Paused,
     PreviewWritten,
     Progress,
     Reading,
     Started,
+    Stopped,
     WentBack,
+    WentOn,
 )
 from napari_unit_training.loop import train
 from napari_unit_training.session import Session
@@ -78,7 +85,7 @@ def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, r
     assert events[-1] == Finished(9, out / "model.safetensors")
     assert _files(out) == {
         "settings.json", "data.json", "events.jsonl", "checkpoints", "previews",
-        "model.safetensors",
+        "model.safetensors", "tensorboard", "control",
     }  # fmt: skip
     assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events[1:]]
 
@@ -113,8 +120,8 @@ def test_a_resumed_run_ends_bit_equal(quiet, folders, tmp_path, uninterrupted, b
     assert events[1].images_seen >= breaks[-1]
     whole, resumed = (load_latest(p / "checkpoints", CPU) for p in (uninterrupted, out))
     assert set(whole) == {
-        "images_seen", "returns", "networks", "averaged", "generator_optimiser",
-        "discriminator_optimiser", "watch",
+        "images_seen", "images_total", "returns", "networks", "averaged", "generator_optimiser",
+        "discriminator_optimiser", "watch", "reporter", "spent_s",
     }  # fmt: skip
     _assert_equal(whole, resumed)
     assert any(
@@ -271,7 +278,7 @@ def test_a_last_checkpoint_that_cannot_be_saved_is_told(quiet, folders, tmp_path
     def full(folder, state, *, is_good):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(loop, "save_checkpoint", full)
+    monkeypatch.setattr(run_module, "save_checkpoint", full)
     events = train(replace(quiet, cadence=Cadence(log=2, preview=1000, checkpoint=1000)), *folders,
                    tmp_path / "run")  # fmt: skip
     next(event for event in events if isinstance(event, Progress))
@@ -345,3 +352,112 @@ def test_a_folder_of_mixed_files_trains_a_model_that_translates(settings, tmp_pa
         translated = loaded.model.translate(torch.zeros(1, 1, 33, 41), "left", "right")
     assert translated.shape == (1, 3, 33, 41)
     assert torch.isfinite(translated).all()
+
+
+def _reports(events):
+    return {e.images_seen: e.losses for e in events if isinstance(e, Progress)}
+
+
+def test_a_run_that_was_broken_off_reports_the_same_losses(settings, folders, tmp_path):
+    """Reports every 3 images and checkpoints every 4: a report spans the break."""
+    uneven = replace(settings, cadence=Cadence(log=3, preview=1000, checkpoint=4))
+    whole = list(train(uneven, *folders, tmp_path / "whole"))
+    out = tmp_path / "broken"
+    with closing(train(uneven, *folders, out)) as run:
+        first = list(itertools.takewhile(lambda e: not isinstance(e, CheckpointSaved), run))
+    second = list(train(uneven, *folders, out))
+    assert _reports([*first, *second]) == _reports(whole)
+
+
+@pytest.fixture
+def asked(settings, folders, tmp_path):
+    """Return a function that starts a run, asks for something after 2 images, and goes on."""
+
+    def start(request, settings=settings):
+        out = tmp_path / "run"
+        run = train(settings, *folders, out)
+        events = list(itertools.takewhile(lambda e: not isinstance(e, Progress), run))
+        Control(out / "control").ask(request)
+        return out, events, run
+
+    return start
+
+
+def test_another_program_can_stop_a_run_that_then_goes_on(asked, quiet, folders, uninterrupted):
+    noisy = replace(quiet, cadence=Cadence(log=1, preview=1000, checkpoint=1000))
+    out, _, run = asked("stop", noisy)
+    events = list(run)
+    assert [type(event) for event in events] == [CheckpointSaved, Stopped]
+    assert events[-1].images_seen == 2
+    assert not list((out / "control").iterdir())
+    assert not (out / "model.safetensors").exists()
+    list(train(quiet, *folders, out))
+    one, other = (load_model(p / "model.safetensors") for p in (uninterrupted, out))
+    _assert_equal(one.model.state_dict(), other.model.state_dict())
+
+
+def test_another_program_can_have_a_checkpoint_now(asked):
+    out, _, run = asked("checkpoint")
+    saved = next(event for event in run if isinstance(event, CheckpointSaved))
+    assert saved.images_seen == 2
+    next(run)
+    assert not (out / "control" / "checkpoint").exists()
+    run.close()
+
+
+def test_a_run_waits_while_it_is_asked_to(asked, monkeypatch):
+    out, _, run = asked("pause")
+    waited = []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        if len(waited) == 3:
+            Control(out / "control").obeyed("pause")
+
+    monkeypatch.setattr(run_module.time, "sleep", sleep)
+    events = list(run)
+    assert [type(event) for event in events[:2]] == [Paused, WentOn]
+    assert len(waited) == 3
+    assert isinstance(events[-1], Finished)
+
+
+def test_a_paused_run_can_be_stopped(asked):
+    out, _, run = asked("pause")
+    assert isinstance(next(run), Paused)
+    Control(out / "control").ask("stop")
+    assert [type(event) for event in run] == [WentOn, CheckpointSaved, Stopped]
+
+
+def test_what_was_asked_of_an_earlier_start_is_forgotten(settings, folders, tmp_path):
+    out = tmp_path / "run"
+    run = train(settings, *folders, out)
+    next(event for event in run if isinstance(event, Progress))
+    run.close()
+    Control(out / "control").ask("stop")
+    assert isinstance(list(train(settings, *folders, out))[-1], Finished)
+
+
+def test_with_a_time_the_run_sees_as_many_images_as_fit_into_it(
+    settings, folders, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(budget, "_MEASURED_S", (0.05, 0.1))
+    timed = replace(
+        settings, minutes=1.5 / 60, cadence=Cadence(log=10, preview=1000, checkpoint=20)
+    )
+    began = time.monotonic()
+    events = list(train(timed, *folders, tmp_path / "run"))
+    assert 0.3 < time.monotonic() - began < 15  # the machine may have other work
+    reports = [event for event in events if isinstance(event, Progress)]
+    assert events[-1].images_seen == reports[-1].images_total == reports[-1].images_seen
+    assert reports[-1].learning_rate < 0.2 * settings.generator_learning_rate
+
+
+def test_what_a_kill_has_left_half_written_is_tidied_up(settings, folders, tmp_path):
+    out = tmp_path / "run"
+    run = train(settings, *folders, out)
+    next(event for event in run if isinstance(event, CheckpointSaved))
+    run.close()
+    torn = out / "checkpoints" / ".partial-1-images-0000000008.pt"
+    torn.write_text("half")
+    list(train(settings, *folders, out))
+    assert not torn.exists()

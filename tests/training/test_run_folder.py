@@ -72,3 +72,27 @@ def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(tmp_path, 
     RunFolder(tmp_path).check(settings)
     with pytest.raises(TrainingError, match=r"detail_gain was 0\.0 and is 3\.0"):
         RunFolder(tmp_path).check(replace(settings, detail_gain=3.0))
+
+
+def test_rewinding_takes_out_what_is_later_and_what_is_torn(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.events_path.write_text(
+        '{"event": "Started", "images_seen": 0}\n'
+        '{"event": "Progress", "images_seen": 4}\n'
+        '{"event": "Progress", "images_seen": 8}\n'
+        '{"event": "WentBack", "images_seen": 9, "to_images_seen": 4}\n'
+        '{"event": "Progr'
+    )
+    folder.rewind(4)
+    kept = [json.loads(line) for line in folder.events_path.read_text().splitlines()]
+    assert [(e["event"], e["images_seen"]) for e in kept] == [
+        ("Started", 0), ("Progress", 4), ("WentBack", 9),
+    ]  # fmt: skip
+    assert folder.events_path.read_text().endswith("}\n")
+    before = folder.events_path.stat().st_ino
+    folder.rewind(4)
+    assert folder.events_path.stat().st_ino == before, "nothing to do, nothing written"
+
+
+def test_there_may_be_nothing_to_rewind(tmp_path):
+    RunFolder(tmp_path / "none").rewind(0)

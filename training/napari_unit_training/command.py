@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--preset", metavar="NAME", help=f"bundled settings: {', '.join(preset_names())}")
     add("--config", type=Path, metavar="FILE",
         help="settings from a .toml file or a run's settings.json, over the preset")  # fmt: skip
-    add("--images", type=int, metavar="N", help="crops of each domain to see, in all")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--images", type=int, metavar="N",
+        help="crops of each domain to see, in all")  # fmt: skip
+    length.add_argument("--minutes", type=float, metavar="N", help="time to train, instead")
     add("--seed", type=int, metavar="N", help="of everything random")
     add("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     for side, which in (("a", "first"), ("b", "second")):
@@ -54,6 +57,7 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
     """
     flags: dict[str, Any] = {
         "images_total": args.images,
+        "minutes": 0.0 if args.images is not None else args.minutes,
         "seed": args.seed,
         "device": args.device,
         "skip_bad_images": args.skip_bad_images,

@@ -224,6 +224,9 @@ class TrainSettings:
         Crops of each domain per step.
     images_total
         Crops of each domain that the run sees, in all.
+    minutes
+        Above 0 the run has so many minutes instead: its speed is measured at the start, and then
+        `images_total` follows.
     generator_learning_rate, discriminator_learning_rate
         Of Adam.
     betas, weight_decay
@@ -287,6 +290,7 @@ class TrainSettings:
     min_crop_deviation: float = 0.01
     batch_size: int = 1
     images_total: int = 100_000
+    minutes: float = 0.0
     generator_learning_rate: float = 1e-4
     discriminator_learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.5, 0.999)
@@ -322,6 +326,7 @@ class TrainSettings:
                 "min_crop_deviation": (0.0, 1.0),
                 "batch_size": (1, 4096),
                 "images_total": (1, 10**9),
+                "minutes": (0.0, 10**6),
                 "generator_learning_rate": (0.0, 1.0),
                 "discriminator_learning_rate": (0.0, 1.0),
                 "weight_decay": (0.0, 1.0),

@@ -106,6 +106,45 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """The run waits, as it was asked to.
+
+    Parameters
+    ----------
+    images_seen
+        Crops of each domain so far.
+    """
+
+    images_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class WentOn:
+    """The run waits no longer.
+
+    Parameters
+    ----------
+    images_seen
+        Crops of each domain so far.
+    """
+
+    images_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The run has ended before its time, as it was asked to; the same command goes on.
+
+    Parameters
+    ----------
+    images_seen
+        Crops of each domain so far.
+    """
+
+    images_seen: int
+
+
+@dataclass(frozen=True, slots=True)
 class WentBack:
     """The run had gone wrong and goes on from an earlier state with lower learning rates.
 
@@ -144,7 +183,18 @@ class Finished:
     model_path: Path
 
 
-Event = Reading | Started | Progress | PreviewWritten | CheckpointSaved | WentBack | Finished
+Event = (
+    Reading
+    | Started
+    | Progress
+    | PreviewWritten
+    | CheckpointSaved
+    | Paused
+    | WentOn
+    | Stopped
+    | WentBack
+    | Finished
+)
 
 
 def to_json_line(event: Event) -> str:

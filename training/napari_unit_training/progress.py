@@ -65,6 +65,12 @@ def describe(event: run_events.Event) -> str:
             return f"Preview: {event.path}"
         case run_events.CheckpointSaved():
             return f"Checkpoint: {event.path}"
+        case run_events.Paused():
+            return f"Paused after {event.images_seen} images; it goes on when 'pause' is removed."
+        case run_events.WentOn():
+            return f"Goes on after {event.images_seen} images."
+        case run_events.Stopped():
+            return f"Stopped after {event.images_seen} images; the same command goes on."
         case run_events.WentBack():
             return (
                 f"After {event.images_seen} images {event.trouble}; back to "

@@ -27,6 +27,8 @@ class RunFolder:
         self.events_path = path / "events.jsonl"
         self.checkpoints = path / "checkpoints"
         self.previews = path / "previews"
+        self.tensorboard = path / "tensorboard"
+        self.control = path / "control"
         self.last_model_path = path / "last.safetensors"
         self.model_path = path / "model.safetensors"
 
@@ -84,6 +86,36 @@ class RunFolder:
         """Append an event to ``events.jsonl``."""
         with self.events_path.open("a", encoding="utf-8") as file:
             file.write(to_json_line(event) + "\n")
+
+    def tidy(self) -> None:
+        """Remove what a kill has left half written; files of their own names are whole."""
+        for partial in self.path.rglob(".partial-*"):
+            partial.unlink(missing_ok=True)
+
+    def rewind(self, images_seen: int) -> None:
+        """Take out of ``events.jsonl`` what was told of later images, and a line that is torn.
+
+        A run that was killed goes on from its last checkpoint and tells these again.
+        """
+        if not self.events_path.is_file():
+            return
+        kept, changed = [], False
+        for line in self.events_path.read_text("utf-8").splitlines():
+            try:
+                event = json.loads(line)
+                is_kept = event["event"] in _KEPT_EVENTS or event["images_seen"] <= images_seen
+            except (ValueError, KeyError, TypeError):
+                is_kept = False
+            if is_kept:
+                kept.append(line)
+            changed = changed or not is_kept
+        if changed:
+            with written_whole(self.events_path) as partial:
+                partial.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+
+_KEPT_EVENTS = ("Started", "WentBack")
+"""What happened to a run, and not how far it was."""
 
 
 def _differences(before: TrainSettings, now: TrainSettings) -> list[str]:

@@ -22,6 +22,8 @@ from napari_unit_training.precision import autocast
 INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B, AUGMENTED = range(7)
 N_STREAMS = 16
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
+OPEN_END = 10**12
+"""Images of a run that has a time and no number."""
 MASK_SQUARES = 8
 """Along each side of a crop."""
 
@@ -65,8 +67,8 @@ class Session:
 
     Attributes
     ----------
-    images_seen
-        Crops of each domain so far.
+    images_seen, images_total
+        Crops of each domain so far, and in all.
     returns
         How often it was taken back to an earlier state; each time lowers the learning rates.
     last_batch
@@ -79,6 +81,7 @@ class Session:
         self.settings = settings
         self.device = device
         self.images_seen = 0
+        self.images_total = OPEN_END if settings.minutes else settings.images_total
         self.returns = 0
         self.last_batch: tuple[Pair, Pair] | None = None
         with seeded(seed_of(settings.seed, 0, INITIALISATION), device):
@@ -131,7 +134,7 @@ class Session:
         Every unweighted term that was computed, by name, as a scalar without gradient.
         """
         settings = self.settings
-        batch_size = min(settings.batch_size, settings.images_total - self.images_seen)
+        batch_size = min(settings.batch_size, self.images_total - self.images_seen)
         self._set_learning_rates()
         with seeded(seed_of(settings.seed, self.images_seen, self._stream(STEP)), self.device):
             images = Pair(
@@ -205,6 +208,16 @@ class Session:
         changed = self.augmenter(crops)
         return changed.contiguous(memory_format=torch.channels_last)
 
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether the run's length is not known yet, because it has a time and no number."""
+        return self.images_total == OPEN_END
+
+    def settle(self, images_total: int | None) -> None:
+        """Fix how many images the run will see; None leaves that open."""
+        if images_total is not None:
+            self.images_total = images_total
+
     def _stream(self, stream: int) -> int:
         """Return another stream of random numbers after each return: not into the same trouble."""
         return stream + N_STREAMS * self.returns
@@ -215,7 +228,7 @@ class Session:
         s = self.settings
         lowered: float = s.watchdog.rate_factor**self.returns
         return lowered * learning_rate_factor(
-            self.images_seen, s.images_total, s.decay_fraction, s.halve_every_images
+            self.images_seen, self.images_total, s.decay_fraction, s.halve_every_images
         )
 
     def _set_learning_rates(self) -> None:
@@ -236,6 +249,7 @@ class Session:
         """Return all that `load_state` needs to go on exactly, as tensors and plain values."""
         return {
             "images_seen": self.images_seen,
+            "images_total": self.images_total,
             "returns": self.returns,
             "networks": self.unit.state_dict(),
             "averaged": self.averaged.model.state_dict(),
@@ -246,6 +260,7 @@ class Session:
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.images_seen = int(state["images_seen"])
+        self.images_total = int(state["images_total"])
         self.returns = int(state["returns"])
         self.unit.load_state_dict(state["networks"])
         self.averaged.model.load_state_dict(state["averaged"])

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tensorboardX.proto.event_pb2 import Event as Record
+
+from napari_unit_training.events import PreviewWritten, Progress
+from napari_unit_training.scalars import TensorBoardLog
+
+
+def records(folder: Path) -> list[Record]:
+    """Read TensorBoard's files: length, its checksum, the record, its checksum."""
+    found = []
+    for path in sorted(folder.glob("events.*")):
+        content, at = path.read_bytes(), 0
+        while at < len(content):
+            n = int.from_bytes(content[at : at + 8], "little")
+            record = Record()
+            record.ParseFromString(content[at + 12 : at + 12 + n])
+            found.append(record)
+            at += 12 + n + 4
+    return found
+
+
+def test_losses_and_pictures_are_where_tensorboard_finds_them(tmp_path: Path) -> None:
+    picture = tmp_path / "images-0000000004.png"
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(picture)
+    log = TensorBoardLog(tmp_path / "tb", 0)
+    log.take(Progress(4, 9, {"cycle_a": 0.5}, 1e-4, 2.0, 2.5))
+    log.take(PreviewWritten(4, picture))
+    log.close()
+    values = {v.tag: (r.step, v) for r in records(tmp_path / "tb") for v in r.summary.value}
+    assert {tag: step for tag, (step, _) in values.items()} == {
+        "losses/cycle_a": 4, "run/learning_rate": 4, "run/images_per_second": 4, "images": 4,
+    }  # fmt: skip
+    assert values["losses/cycle_a"][1].simple_value == 0.5
+    assert (values["images"][1].image.height, values["images"][1].image.width) == (6, 8)
+
+
+def test_a_run_that_goes_on_leaves_out_what_was_written_of_later_images(tmp_path: Path) -> None:
+    TensorBoardLog(tmp_path, 40).close()
+    # 2 is SessionLog.START: TensorBoard then forgets all from this step on
+    starts = [r.step for r in records(tmp_path) if r.session_log.status == 2 or r.step == 41]
+    assert 41 in starts

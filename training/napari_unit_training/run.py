@@ -1,0 +1,272 @@
+"""The loop: one session on its way to the end."""
+
+import contextlib
+import copy
+import math
+import time
+from collections.abc import Generator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_unit_training.budget import TimeBudget
+from napari_unit_training.control import Control
+from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.data.sampling import sample_crops, seed_of
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.events import (
+    CheckpointSaved,
+    Event,
+    Finished,
+    Paused,
+    PreviewWritten,
+    Started,
+    Stopped,
+    WentBack,
+    WentOn,
+)
+from napari_unit_training.export import export_model
+from napari_unit_training.interruption import interrupt_deferred
+from napari_unit_training.precision import bfloat16_pays, flushed_denormals
+from napari_unit_training.preview import write_augmented, write_preview
+from napari_unit_training.reporting import Reporter
+from napari_unit_training.run_folder import RunFolder
+from napari_unit_training.scalars import TensorBoardLog
+from napari_unit_training.session import AUGMENTED, PREVIEW_A, PREVIEW_B, Session, seeded
+from napari_unit_training.state import forget_after, load_latest, save_checkpoint
+from napari_unit_training.watch import Look, Watch, variation
+
+PREVIEW_CROPS = 4
+_POLL_S = 0.2
+
+
+class _TroubleError(Exception):
+    """What has gone wrong with the training, as the end of a sentence."""
+
+
+class Run:
+    """One session on its way to the end.
+
+    Parameters
+    ----------
+    session
+        At its beginning.
+    data
+        Domain a and b.
+    folder
+        Where everything is written.
+    """
+
+    def __init__(
+        self, session: Session, data: tuple[DomainImages, DomainImages], folder: RunFolder
+    ) -> None:
+        self.session = session
+        self.data = data
+        self.folder = folder
+        self.control = Control(folder.control)
+        self.watch = Watch(session.settings.watchdog, session.settings.weights)
+        self.reporter = Reporter(session)
+        self.budget = TimeBudget(session.settings.minutes) if session.settings.minutes else None
+        self.saved_at = 0
+        self.preview_crops = (self._fixed_crops(0, PREVIEW_A), self._fixed_crops(1, PREVIEW_B))
+        self._beginning = copy.deepcopy(self._state())
+        self._scalars: TensorBoardLog | None = None
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            **self.session.state(),
+            "watch": self.watch.state(),
+            "reporter": self.reporter.state(),
+            "spent_s": self.budget.spent_s if self.budget else 0.0,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.session.load_state(state)
+        self.watch.load_state(state["watch"])
+        self.reporter.load_state(state["reporter"])
+        if self.budget is not None:
+            self.budget = TimeBudget(self.session.settings.minutes, state["spent_s"])
+        self.saved_at = self.session.images_seen
+
+    def events(self) -> Generator[Event, None, None]:
+        """Step until all images are seen; report, preview and save on the way."""
+        session = self.session
+        self._scalars = TensorBoardLog(self.folder.tensorboard, session.images_seen)
+        self.control.forget_old()
+        try:
+            yield self._told(self._started())
+            if session.images_seen == 0:
+                yield self._told(self._augmented())
+            self.reporter.start_clock()
+            while session.images_seen < session.images_total:
+                with interrupt_deferred():
+                    events = self._advance()
+                yield from events
+                if self.control.asks_for("checkpoint"):
+                    yield self._save()
+                    self.control.obeyed("checkpoint")
+                if self.control.asks_for("pause"):
+                    yield from self._wait()
+                if self.control.asks_for("stop"):
+                    if session.images_seen > self.saved_at:
+                        yield self._save()
+                    self.control.obeyed("stop")
+                    yield self._told(Stopped(session.images_seen))
+                    return
+            export_model(self.folder.model_path, session, self.data)
+            self.folder.last_model_path.unlink(missing_ok=True)
+            yield self._told(Finished(session.images_seen, self.folder.model_path))
+        except (GeneratorExit, KeyboardInterrupt):
+            if self.saved_at < session.images_seen < session.images_total:
+                with contextlib.suppress(_TroubleError):  # the last checkpoint is better then
+                    self._save()
+            raise
+        finally:
+            self._scalars.close()
+
+    def _told(self, event: Event) -> Event:
+        """Log an event at once: what follows may be killed, the next checkpoint first of all."""
+        self.folder.log(event)
+        if self._scalars is not None:
+            self._scalars.take(event)
+        return event
+
+    def _wait(self) -> Generator[Event, None, None]:
+        yield self._told(Paused(self.session.images_seen))
+        while self.control.asks_for("pause") and not self.control.asks_for("stop"):
+            time.sleep(_POLL_S)
+        self.reporter.start_clock()
+        yield self._told(WentOn(self.session.images_seen))
+
+    def _advance(self) -> list[Event]:
+        """Take one step and return what is due after it."""
+        session = self.session
+        before = session.images_seen
+        losses = self._step()
+        self.reporter.add(losses, session.images_seen - before)
+        if self.budget is not None and session.is_open_ended:
+            session.settle(
+                self.budget.images_in_all(session.images_seen, session.settings.batch_size)
+            )
+        trouble = None
+        if self._is_due(before, session.settings.watchdog.every_images):
+            trouble = self.watch.take(self._look(losses), session.images_seen)
+        events: list[Event] = []
+        cadence = session.settings.cadence
+        try:
+            if trouble:
+                raise _TroubleError(trouble)
+            if self._is_due(before, cadence.log):
+                events.append(self._progress())
+            if self._is_due(before, cadence.preview):
+                events.append(self._preview())
+            if self._is_due(before, cadence.checkpoint):
+                events.append(self._save())
+                export_model(self.folder.last_model_path, session, self.data)
+        except _TroubleError as error:
+            events.append(self._go_back(str(error)))
+        return events
+
+    def _step(self) -> dict[str, Tensor]:
+        settings = self.session.settings
+        try:
+            with flushed_denormals():
+                return self.session.step(self.data)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"The device {self.session.device} has too little memory for batches of "
+                f"{settings.batch_size} crops of {settings.crop_px} px; take a smaller "
+                "batch_size, crop_px or width, and another --out."
+            ) from error
+
+    def _progress(self) -> Event:
+        report = self.reporter.report()
+        odd = [name for name, mean in report.losses.items() if not math.isfinite(mean)]
+        if odd:
+            raise _TroubleError(f"not finite: {', '.join(odd)}")
+        return self._told(report)
+
+    def _look(self, losses: dict[str, Tensor]) -> Look:
+        variations = {}
+        if self.session.last_batch is not None:
+            images, fakes = self.session.last_batch
+            for domain, name in zip(self.data, "ab", strict=True):
+                made, real = variation(getattr(fakes, name)), variation(getattr(images, name))
+                variations[domain.domain.name] = (made, real)
+        return Look({name: float(value) for name, value in losses.items()}, variations)
+
+    def _go_back(self, trouble: str) -> Event:
+        """Go on from the last good state, or from the beginning, with lower learning rates."""
+        session, at = self.session, self.session.images_seen
+        n_returns, may = session.returns + 1, session.settings.watchdog.max_returns
+        state = load_latest(self.folder.checkpoints, session.device, good_only=True)
+        kept = (
+            "there is no checkpoint yet"
+            if state is None
+            else f"the checkpoint at {state['images_seen']} images is kept"
+        )
+        if n_returns > may:
+            raise TrainingError(
+                f"The training has gone wrong after {at} images ({trouble}) and has gone back "
+                f"{may} times; {kept}. Start another run with lower learning rates."
+            )
+        self.load_state(state or self._beginning)
+        session.returns = n_returns
+        self.watch.load_state(self._beginning["watch"])
+        # this state first, then none that is later: a kill in between just finds trouble again
+        self._save()
+        forget_after(self.folder.checkpoints, session.images_seen)
+        self.folder.rewind(session.images_seen)
+        return self._told(WentBack(at, session.images_seen, trouble, n_returns, may))
+
+    def _is_due(self, before: int, every: int) -> bool:
+        now = self.session.images_seen
+        return before // every != now // every or now >= self.session.images_total
+
+    def _started(self) -> Started:
+        session, (a, b) = self.session, self.data
+        wants_half = session.settings.precision == "auto" and bfloat16_pays(session.device)
+        return Started(
+            session.images_seen,
+            session.images_total,
+            str(session.device),
+            "bfloat16" if wants_half else "float32",
+            (a.domain.name, b.domain.name),
+            (len(a.images), len(b.images)),
+            a.notes + b.notes,
+        )
+
+    def _preview(self) -> Event:
+        session = self.session
+        path = self.folder.previews / f"images-{session.images_seen:010d}.png"
+        write_preview(path, session.averaged.model, self.preview_crops)
+        return self._told(PreviewWritten(session.images_seen, path))
+
+    def _augmented(self) -> PreviewWritten:
+        session, path = self.session, self.folder.previews / "augmented.png"
+        with seeded(seed_of(session.settings.seed, 0, AUGMENTED), session.device):
+            write_augmented(path, session.augmenter, self.preview_crops)
+        return PreviewWritten(0, path)
+
+    def _save(self) -> Event:
+        if not self.session.is_finite():
+            raise _TroubleError("not finite: weights")
+        path = save_checkpoint(self.folder.checkpoints, self._state(), is_good=self.watch.is_calm)
+        self.saved_at = self.session.images_seen
+        return self._told(CheckpointSaved(self.saved_at, path))
+
+    def _fixed_crops(self, index: int, stream: int) -> Tensor:
+        settings = self.session.settings
+        crops = sample_crops(
+            self.data[index].images,
+            seed=settings.seed,
+            images_seen=0,
+            stream=stream,
+            batch_size=PREVIEW_CROPS,
+            crop_px=settings.crop_px,
+            min_deviation=settings.min_crop_deviation,
+            device=self.session.device,
+        )
+        return crops.contiguous(memory_format=torch.channels_last)
