@@ -6,15 +6,17 @@ if TYPE_CHECKING:
     from napari_unit._translate import translate as translate
     from napari_unit.models.file import load_model as load_model
     from napari_unit.models.zoo import list_models as list_models
+    from napari_unit_training.call import train as train
 
     __version__: str
 
-__all__ = ["__version__", "list_models", "load_model", "translate"]
+__all__ = ["__version__", "list_models", "load_model", "train", "translate"]
 
 _HOME = {
     "translate": "napari_unit._translate",
     "load_model": "napari_unit.models.file",
     "list_models": "napari_unit.models.zoo",
+    "train": "napari_unit_training.call",
 }
 
 

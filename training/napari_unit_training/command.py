@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "range:LOW,HIGH or auto")  # fmt: skip
         add(f"--axes-{side}", metavar="LETTERS",
             help=f"axes of the {which} domain's images, where files do not say: CYX")  # fmt: skip
+    add("--fit", action="store_true",
+        help="take a smaller batch or crop where the device has too little memory")  # fmt: skip
+    add("--dry-run", action="store_true",
+        help="say what the run would take, measured in a few steps; write nothing")  # fmt: skip
     add("--skip-bad-images", action="store_const", const=True,
         help="leave out images that cannot be used, instead of refusing them all")  # fmt: skip
 
@@ -79,11 +83,13 @@ def run(args: argparse.Namespace) -> int:
     except TrainingError as error:
         return _fail(error)
     # torch takes seconds to import: a wrong option need not wait for it
-    from napari_unit_training.loop import train
+    from napari_unit_training.loop import rehearse, train
     from napari_unit_training.progress import show
 
+    run_or_rehearse = rehearse if args.dry_run else train
+    job = run_or_rehearse(settings, args.a, args.b, args.out, fit=args.fit)
     try:
-        with contextlib.closing(train(settings, args.a, args.b, args.out)) as events:
+        with contextlib.closing(job) as events:
             show(events, sys.stdout)
     except TrainingError as error:
         return _fail(error)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,32 @@ class Started:
     domains: tuple[str, str]
     n_images: tuple[int, int]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """What a run would take.
+
+    Parameters
+    ----------
+    images_total
+        Crops of each domain that it would see.
+    images_per_second
+        Measured in a few steps.
+    seconds
+        At that speed; pictures and checkpoints come on top.
+    memory_bytes, available_bytes
+        About what a step takes on the device, and what is free there; None where unknown.
+    settings
+        All of them, resolved.
+    """
+
+    images_total: int
+    images_per_second: float
+    seconds: float
+    memory_bytes: int
+    available_bytes: int | None
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +213,7 @@ class Finished:
 Event = (
     Reading
     | Started
+    | Estimated
     | Progress
     | PreviewWritten
     | CheckpointSaved

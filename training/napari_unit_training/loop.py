@@ -1,25 +1,30 @@
 """A training from its images to its model: a generator of plain values."""
 
 import contextlib
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 import torch
 
+from napari_unit.engine.devices import available_bytes
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.data.loading import DomainImages, load_domain
 from napari_unit_training.data.sources import Source, told
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import Event, Reading
+from napari_unit_training.events import Estimated, Event, Reading
+from napari_unit_training.memory import make_fit
 from napari_unit_training.precision import choose_device, flushed_denormals
-from napari_unit_training.run import Run
+from napari_unit_training.run import Run, started
 from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.session import Session
 from napari_unit_training.state import load_latest
 
+REHEARSED_STEPS = 2
+
 
 def train(
-    settings: TrainSettings, source_a: Source, source_b: Source, out: Path
+    settings: TrainSettings, source_a: Source, source_b: Source, out: Path, *, fit: bool = False
 ) -> Generator[Event, None, None]:
     """Train a model, or go on with the run that is in `out`.
 
@@ -34,6 +39,8 @@ def train(
         Training images of the two domains, unpaired; see `find_images`.
     out
         Folder of the run, made if missing.
+    fit
+        Take a smaller batch or crop where the device has too little memory.
 
     Yields
     ------
@@ -46,9 +53,12 @@ def train(
     """
     device = choose_device(settings.device)
     folder = RunFolder(out)
+    if fit:
+        settings = folder.fitted(settings)
     folder.check(settings)
     yield Reading(told(source_a), told(source_b))
     data = _load(settings, source_a, source_b, device)
+    settings, _ = make_fit(settings, (data[0].domain, data[1].domain), device, fit=fit)
     folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
     with flushed_denormals():
         session = Session(settings, (data[0].domain, data[1].domain), device)
@@ -61,6 +71,50 @@ def train(
     # closed here and not by the garbage collector, which would swallow a failing last checkpoint
     with contextlib.closing(run.events()) as events:
         yield from events
+
+
+def rehearse(
+    settings: TrainSettings, source_a: Source, source_b: Source, out: Path, *, fit: bool = False
+) -> Generator[Event, None, None]:
+    """Do all that comes before a training and a few steps of it, and write nothing.
+
+    Parameters
+    ----------
+    settings, source_a, source_b, out, fit
+        As for `train`.
+
+    Yields
+    ------
+    What would be read and started, and an `Estimated`.
+
+    Raises
+    ------
+    TrainingError
+        As `train`.
+    """
+    device = choose_device(settings.device)
+    RunFolder(out).check(settings)
+    yield Reading(told(source_a), told(source_b))
+    data = _load(settings, source_a, source_b, device)
+    settings, n_bytes = make_fit(settings, (data[0].domain, data[1].domain), device, fit=fit)
+    with flushed_denormals():
+        session = Session(settings, (data[0].domain, data[1].domain), device)
+        yield started(session, data)
+        session.step(data)  # memory is taken and code compiled in the first
+        began_s, before = time.monotonic(), session.images_seen
+        for _ in range(REHEARSED_STEPS):
+            losses = session.step(data)
+        float(losses["discriminator_a"] if "discriminator_a" in losses else losses["kl_a"])
+    speed = (session.images_seen - before) / max(time.monotonic() - began_s, 1e-9)
+    seconds = settings.minutes * 60 if settings.minutes else settings.images_total / speed
+    yield Estimated(
+        int(seconds * speed) if settings.minutes else settings.images_total,
+        speed,
+        seconds,
+        n_bytes,
+        available_bytes(device),
+        settings.to_mapping(),
+    )
 
 
 def _load(

@@ -1,5 +1,6 @@
 """A run's events as lines in a terminal."""
 
+import json
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from napari_unit_training import events as run_events
+from napari_unit_training.config import OPEN_END
 
 
 def show(events: Iterable[run_events.Event], stream: TextIO) -> None:
@@ -41,7 +43,7 @@ def show(events: Iterable[run_events.Event], stream: TextIO) -> None:
                     description=_report(event),
                 )
                 continue
-            if isinstance(event, run_events.Started):
+            if isinstance(event, run_events.Started) and event.images_total < OPEN_END:
                 bar.update(task, completed=event.images_seen, total=event.images_total)
             console.print(describe(event), markup=False)
 
@@ -54,13 +56,25 @@ def describe(event: run_events.Event) -> str:
         case run_events.Started():
             (name_a, name_b), (n_a, n_b) = event.domains, event.n_images
             how = f"goes on from {event.images_seen}" if event.images_seen else "starts"
+            length = f"{event.images_total} crops" if event.images_total < OPEN_END else "crops"
             first = (
                 f"Training {how}: {n_a} images of {name_a}, {n_b} of {name_b}; "
-                f"{event.images_total} crops of each on {event.device} in {event.precision}."
+                f"{length} of each on {event.device} in {event.precision}."
             )
             return "\n".join([first, *event.notes])
+        case run_events.Estimated():
+            free = event.available_bytes
+            room = "" if free is None else f" of {free / 1e9:.1f} GB that are free"
+            return (
+                f"{json.dumps(event.settings, indent=2)}\n"
+                f"{event.images_total} crops of each take about {_clock(event.seconds)} at "
+                f"{event.images_per_second:.2g} images/s, and {event.memory_bytes / 1e9:.2g} GB"
+                f"{room}. Nothing was written."
+            )
         case run_events.Progress():
-            return f"{event.images_seen}/{event.images_total} images · {_report(event)}"
+            is_open = event.images_total >= OPEN_END
+            of_all = "" if is_open else f"/{event.images_total}"
+            return f"{event.images_seen}{of_all} images · {_report(event)}"
         case run_events.PreviewWritten():
             return f"Preview: {event.path}"
         case run_events.CheckpointSaved():
@@ -88,7 +102,9 @@ def _report(event: run_events.Progress) -> str:
         term = name.removesuffix("_a").removesuffix("_b")
         summed[term] = summed.get(term, 0.0) + value
     losses = " ".join(f"{term} {value:.3g}" for term, value in summed.items())
-    return f"{event.images_per_second:.1f} images/s · {_clock(event.seconds_left)} left · {losses}"
+    is_open = event.images_total >= OPEN_END
+    left = "measuring the speed" if is_open else f"{_clock(event.seconds_left)} left"
+    return f"{event.images_per_second:.1f} images/s · {left} · {losses}"
 
 
 def _clock(seconds: float) -> str:

@@ -96,7 +96,7 @@ class Run:
         self._scalars = TensorBoardLog(self.folder.tensorboard, session.images_seen)
         self.control.forget_old()
         try:
-            yield self._told(self._started())
+            yield self._told(started(session, self.data))
             if session.images_seen == 0:
                 yield self._told(self._augmented())
             self.reporter.start_clock()
@@ -225,19 +225,6 @@ class Run:
         now = self.session.images_seen
         return before // every != now // every or now >= self.session.images_total
 
-    def _started(self) -> Started:
-        session, (a, b) = self.session, self.data
-        wants_half = session.settings.precision == "auto" and bfloat16_pays(session.device)
-        return Started(
-            session.images_seen,
-            session.images_total,
-            str(session.device),
-            "bfloat16" if wants_half else "float32",
-            (a.domain.name, b.domain.name),
-            (len(a.images), len(b.images)),
-            a.notes + b.notes,
-        )
-
     def _preview(self) -> Event:
         session = self.session
         path = self.folder.previews / f"images-{session.images_seen:010d}.png"
@@ -270,3 +257,18 @@ class Run:
             device=self.session.device,
         )
         return crops.contiguous(memory_format=torch.channels_last)
+
+
+def started(session: Session, data: tuple[DomainImages, DomainImages]) -> Started:
+    """Return what is known of a run before its first step."""
+    a, b = data
+    wants_half = session.settings.precision == "auto" and bfloat16_pays(session.device)
+    return Started(
+        session.images_seen,
+        session.images_total,
+        str(session.device),
+        "bfloat16" if wants_half else "float32",
+        (a.domain.name, b.domain.name),
+        (len(a.images), len(b.images)),
+        a.notes + b.notes,
+    )

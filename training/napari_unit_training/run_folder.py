@@ -56,6 +56,13 @@ class RunFolder:
                 "Give the same to go on with it, or another --out."
             )
 
+    def fitted(self, settings: TrainSettings) -> TrainSettings:
+        """Return settings with the batch and crop that the run in this folder was fitted with."""
+        if not self.settings_path.is_file():
+            return settings
+        before = settings_from(read_config(self.settings_path))
+        return replace(settings, batch_size=before.batch_size, crop_px=before.crop_px)
+
     def claim(self, settings: TrainSettings, fingerprints: tuple[str, str]) -> None:
         """Write settings and fingerprints of the images, or check them against those there.
 

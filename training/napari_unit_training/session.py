@@ -10,7 +10,7 @@ from torch import Tensor
 from napari_unit.domains import Domain
 from napari_unit.models.model import TranslationModel
 from napari_unit_training.augment import Augmenter
-from napari_unit_training.config import TrainSettings
+from napari_unit_training.config import OPEN_END, TrainSettings
 from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.data.sampling import sample_crops, seed_of
 from napari_unit_training.discriminators import MultiScaleDiscriminator
@@ -22,8 +22,6 @@ from napari_unit_training.precision import autocast
 INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B, AUGMENTED = range(7)
 N_STREAMS = 16
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
-OPEN_END = 10**12
-"""Images of a run that has a time and no number."""
 MASK_SQUARES = 8
 """Along each side of a crop."""
 
@@ -48,6 +46,38 @@ def masked(images: Tensor, fraction: float) -> Tensor:
     hidden = torch.rand(len(images), 1, MASK_SQUARES, MASK_SQUARES, device=images.device) < fraction
     grown = torch.nn.functional.interpolate(hidden.float(), images.shape[-2:]) > 0
     return images.masked_fill(grown, 0.0)
+
+
+def make_unit(settings: TrainSettings, domains: tuple[Domain, Domain]) -> Unit:
+    """Return the networks of a run with random weights, from torch's global generator.
+
+    Raises
+    ------
+    TrainingError
+        If the settings ask for what the domains cannot have.
+    """
+    model = TranslationModel(*domains, settings.architecture)
+    discriminators = [
+        MultiScaleDiscriminator(
+            domain.n_channels,
+            settings.discriminator_width,
+            settings.n_scales,
+            spectral_norm=settings.spectral_norm,
+            detail_gain=settings.detail_gain,
+        )
+        for domain in domains
+    ]
+    try:
+        return Unit(
+            model,
+            discriminators[0],
+            discriminators[1],
+            settings.adversarial,
+            cycle_kl_codes=settings.cycle_kl_codes,
+            with_identity=settings.weights.identity > 0,
+        )
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
 
 
 class Session:
@@ -85,28 +115,7 @@ class Session:
         self.returns = 0
         self.last_batch: tuple[Pair, Pair] | None = None
         with seeded(seed_of(settings.seed, 0, INITIALISATION), device):
-            model = TranslationModel(*domains, settings.architecture)
-            discriminators = [
-                MultiScaleDiscriminator(
-                    domain.n_channels,
-                    settings.discriminator_width,
-                    settings.n_scales,
-                    spectral_norm=settings.spectral_norm,
-                    detail_gain=settings.detail_gain,
-                )
-                for domain in domains
-            ]
-        try:
-            self.unit = Unit(
-                model,
-                discriminators[0],
-                discriminators[1],
-                settings.adversarial,
-                cycle_kl_codes=settings.cycle_kl_codes,
-                with_identity=settings.weights.identity > 0,
-            )
-        except ValueError as error:
-            raise TrainingError(str(error)) from error
+            self.unit = make_unit(settings, domains)
         self.unit.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = AveragedModel(
             self.unit.model, settings.ema_half_life_images, settings.ema_ramp

@@ -1,0 +1,91 @@
+"""Training as a call, the same as on the command line."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from napari_unit_training.config_files import merge, read_config, read_preset, settings_from
+from napari_unit_training.data.sources import Source
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.events import Event, Finished
+from napari_unit_training.loop import train as run_training
+from napari_unit_training.progress import show
+
+
+def train(
+    a: Source,
+    b: Source,
+    out: str | Path,
+    *,
+    preset: str = "default",
+    settings: Mapping[str, Any] | str | Path | None = None,
+    images: int | None = None,
+    minutes: float | None = None,
+    fit: bool = False,
+    progress: bool | Callable[[Event], None] = True,
+) -> Path:
+    """Train a model between two kinds of images that were never imaged together.
+
+    Parameters
+    ----------
+    a, b
+        Images of the two domains: a folder, a file, a pattern such as ``"plate*/*.tif"``, or
+        several of these.
+    out
+        Folder of the run; a run that is there goes on where it was.
+    preset
+        Bundled settings: ``"default"``, ``"paper"``, ``"v2"``, ``"master"``, ``"nuclei"``.
+    settings
+        Over the preset: a mapping nested as in TOML, such as ``{"width": 16, "weights":
+        {"content": 10.0}}``, or the path of a TOML file or of a run's ``settings.json``.
+    images
+        Crops of each domain to see in all.
+    minutes
+        Time to train, instead of `images`.
+    fit
+        Take a smaller batch or crop where the memory asks for it.
+    progress
+        True prints a line per report, a live one in a terminal; a function is called with each
+        event.
+
+    Returns
+    -------
+    The path of the model file, which `napari_unit.translate` takes.
+
+    Raises
+    ------
+    napari_unit_training.errors.TrainingError
+        If images, settings or folder cannot be used, or the training fails; the message says why.
+    """
+    if images is not None and minutes is not None:
+        raise TrainingError("Give images or minutes, not both: one follows from the other.")
+    given = settings if isinstance(settings, Mapping) else {}
+    if isinstance(settings, str | Path):
+        given = read_config(Path(settings))
+    length: dict[str, Any] = {}
+    if images is not None:
+        length = {"images_total": images, "minutes": 0.0}
+    elif minutes is not None:
+        length = {"minutes": minutes}
+    made = settings_from(merge(read_preset(preset), given, length))
+    finished: list[Finished] = []
+    with contextlib.closing(run_training(made, a, b, Path(out), fit=fit)) as events:
+        told = _remember(events, finished)
+        if progress is True:
+            show(told, sys.stdout)
+        else:
+            for event in told:
+                if callable(progress):
+                    progress(event)
+    if not finished:
+        raise TrainingError(f"The run in {out} was stopped; the same call goes on with it.")
+    return finished[0].model_path
+
+
+def _remember(events: Any, finished: list[Finished]) -> Any:
+    for event in events:
+        if isinstance(event, Finished):
+            finished.append(event)
+        yield event

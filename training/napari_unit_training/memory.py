@@ -1,0 +1,129 @@
+"""How much memory a training takes, measured on a small crop before it starts."""
+
+from dataclasses import replace
+
+import torch
+
+from napari_unit.domains import Domain
+from napari_unit.engine.devices import available_bytes
+from napari_unit_training.config import DISCRIMINATOR_STRIDE, TrainSettings
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.methods.unit import Pair, Unit
+from napari_unit_training.precision import autocast, bfloat16_pays
+from napari_unit_training.session import make_unit, seeded
+
+_PROBE_PX = 64
+_CROP_STEP_PX = 32
+_WORKSPACE = 1.2
+"""What backward passes and convolutions take beside what is kept for them."""
+
+
+class MemoryEstimate:
+    """Memory of a training step: a part that grows with the pixels of a batch, and the rest.
+
+    Parameters
+    ----------
+    settings
+        Of the run; crop and batch may be others later.
+    domains
+        a and b.
+    device
+        Where it would run.
+    """
+
+    def __init__(
+        self, settings: TrainSettings, domains: tuple[Domain, Domain], device: torch.device
+    ) -> None:
+        half = settings.precision == "auto" and bfloat16_pays(device)
+        with seeded(0, torch.device("cpu")):
+            unit = make_unit(settings, domains)
+            probe_px = max(_PROBE_PX, DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1))
+            kept = _kept_bytes(unit, probe_px, half=half)
+        self._per_pixel = _WORKSPACE * kept / probe_px**2
+        sizes = [
+            sum(p.numel() * p.element_size() for p in part.parameters())
+            for part in (unit.model, unit.discriminators)
+        ]
+        # weights, gradients and two moments of Adam each; the averaged model
+        self._fixed = 5 * sizes[0] + 4 * sizes[1]
+
+    def bytes_of(self, batch_size: int, crop_px: int) -> int:
+        """Return about how much a step takes."""
+        return int(self._fixed + self._per_pixel * batch_size * crop_px**2)
+
+    def fitting(self, settings: TrainSettings, available: int) -> TrainSettings | None:
+        """Return the settings with the largest batch, then the largest crop, that fit; or None."""
+        smallest = DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1)
+        choices = [(batch, settings.crop_px) for batch in range(settings.batch_size, 0, -1)]
+        crops = range(settings.crop_px - _CROP_STEP_PX, smallest - 1, -_CROP_STEP_PX)
+        choices += [(1, crop - crop % 4) for crop in crops]
+        for batch, crop in choices:
+            if self.bytes_of(batch, crop) <= available:
+                return replace(settings, batch_size=batch, crop_px=crop)
+        return None
+
+
+def make_fit(
+    settings: TrainSettings, domains: tuple[Domain, Domain], device: torch.device, *, fit: bool
+) -> tuple[TrainSettings, int]:
+    """Check that a run fits into its device's memory.
+
+    Parameters
+    ----------
+    settings, domains, device
+        Of the run.
+    fit
+        Take what fits where the settings do not.
+
+    Returns
+    -------
+    The settings, with a smaller batch or crop where that was allowed and needed; and about how
+    many bytes a step takes.
+
+    Raises
+    ------
+    TrainingError
+        If it does not fit; the sentence says what would.
+    """
+    estimate = MemoryEstimate(settings, domains, device)
+    needed = estimate.bytes_of(settings.batch_size, settings.crop_px)
+    available = available_bytes(device)
+    if available is None or needed <= available:
+        return settings, needed
+    smaller = estimate.fitting(settings, available)
+    sentence = (
+        f"A step with batches of {settings.batch_size} crops of {settings.crop_px} px takes about "
+        f"{needed / 1e9:.1f} GB of memory, and {device} has {available / 1e9:.1f} GB free; "
+    )
+    if smaller is None:
+        raise TrainingError(sentence + "take a smaller width.")
+    if not fit:
+        raise TrainingError(
+            sentence + f"batches of {smaller.batch_size} crops of {smaller.crop_px} px would fit: "
+            "set batch_size and crop_px, or give --fit."
+        )
+    return smaller, estimate.bytes_of(smaller.batch_size, smaller.crop_px)
+
+
+def _kept_bytes(unit: Unit, side_px: int, *, half: bool) -> int:
+    """Return what one pass through the generators keeps for the way back, weights left out."""
+    weights = {p.untyped_storage().data_ptr() for p in unit.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    a, b = unit.model.domains
+    images = Pair(*(torch.zeros(1, domain.n_channels, side_px, side_px) for domain in (a, b)))
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        autocast(torch.device("cpu"), "float32")
+        if not half
+        else torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
+        terms = unit.generator_pass(images).terms  # while they live, storages have their own places
+    del terms
+    return sum(kept.values())
