@@ -48,7 +48,7 @@ def test_settings_may_come_from_a_run(folders, tmp_path):
     [
         ({"images": 4, "minutes": 1}, "Give images or minutes, not both"),
         ({"preset": "papr"}, "no preset 'papr'"),
-        ({"settings": {"wdth": 3}}, "no setting wdth; the nearest is width"),
+        ({"settings": {"width_px": 3}}, "no setting width_px; the nearest is width"),
     ],
 )
 def test_what_cannot_be_is_refused(folders, tmp_path, changes, sentence):
