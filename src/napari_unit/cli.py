@@ -70,6 +70,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
         add_arguments(train)
         train.set_defaults(run=run)
+    evaluate = commands.add_parser("evaluate", help="measure how good a model is, without pairs")
+    if given[:1] == ["evaluate"]:
+        from napari_unit_training import evaluate as evaluation
+
+        evaluation.add_arguments(evaluate)
+        evaluate.set_defaults(run=evaluation.run)
     _add_models(commands.add_parser("models", help="list the models there are, or show one"))
     return parser
 

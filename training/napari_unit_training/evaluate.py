@@ -1,0 +1,133 @@
+"""The command ``napari-unit evaluate``, which measures how good a model is."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_unit_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import torch
+
+    from napari_unit.domains import Domain
+    from napari_unit.models.file import LoadedModel
+    from napari_unit_training.quality.measures import DirectionQuality
+
+N_SHOWN = 6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of an evaluation to a parser; `run` takes what it parses."""
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="name of a model or path of a model file")
+    for side, which in (("a", "first"), ("b", "second")):
+        add(f"--{side}", nargs="+", required=True, metavar="SOURCE",
+            help=f"images of the {which} domain that the model was not trained on")  # fmt: skip
+    for side, which in (("a", "first"), ("b", "second")):
+        add(f"--axes-{side}", default="", metavar="LETTERS",
+            help=f"axes of the {which} domain's images, where files do not say: CYX")  # fmt: skip
+    add("--crops", type=int, default=200, metavar="N", help="of each domain (200)")
+    add("--crop-px", type=int, metavar="PX", help="their side (as in the training, else 256)")
+    add("--seed", type=int, default=0, metavar="N", help="of the crops")
+    add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
+    add("--picture", type=Path, metavar="PNG", help="picture of a few crops to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table of the model's quality; return the exit status: 0, or 1 with a sentence."""
+    try:
+        _evaluate(args)
+    except (TrainingError, ValueError, OSError) as error:
+        print(f"napari-unit evaluate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    if args.crops < 4:
+        raise TrainingError(f"--crops is {args.crops}; at least 4 are needed.")
+    if args.picture is not None and args.picture.exists():
+        raise TrainingError(f"The picture {args.picture} exists already; give another name.")
+    from napari_unit.models.file import load_model
+    from napari_unit.models.zoo import find_model
+    from napari_unit_training.precision import choose_device
+    from napari_unit_training.preview import write_preview
+    from napari_unit_training.quality.measures import measure_quality
+
+    loaded = load_model(find_model(args.model).path)
+    device = choose_device(args.device)
+    model = loaded.model.to(device)
+    crops = tuple(
+        _crops(args, loaded, index, source, axes, device)
+        for index, (source, axes) in enumerate(((args.a, args.axes_a), (args.b, args.axes_b)))
+    )
+    _print_table(measure_quality(model, (crops[0], crops[1])), args.crops)
+    if args.picture is not None:
+        write_preview(args.picture, model, (crops[0][:N_SHOWN], crops[1][:N_SHOWN]))
+        print(f"Picture: {args.picture}")
+
+
+def _crops(
+    args: argparse.Namespace,
+    loaded: "LoadedModel",
+    index: int,
+    source: list[str],
+    axes: str,
+    device: "torch.device",
+) -> "torch.Tensor":
+    from napari_unit_training.config import DomainSettings
+    from napari_unit_training.data.loading import load_domain
+    from napari_unit_training.data.sampling import sample_crops
+
+    domain = loaded.card.domains[index]
+    settings = loaded.card.training.get("settings", {})
+    crop_px = args.crop_px or int(settings.get("crop_px", 256))
+    wanted = DomainSettings(name=domain.name, scaling=_scaling_text(domain), axes=axes)
+    data = load_domain(source, wanted, crop_px)
+    if data.domain.n_channels != domain.n_channels:
+        raise TrainingError(
+            f"The images in {' '.join(source)} have {data.domain.n_channels} channels, and domain "
+            f"{domain.name!r} of {loaded.card.name!r} has {domain.n_channels}."
+        )
+    for note in data.notes:
+        print(note)
+    return sample_crops(
+        data.images,
+        seed=args.seed,
+        images_seen=0,
+        stream=index,
+        batch_size=args.crops,
+        crop_px=crop_px,
+        min_deviation=float(settings.get("min_crop_deviation", 0.0)),
+        device=device,
+    )
+
+
+def _scaling_text(domain: "Domain") -> str:
+    scaling = domain.scaling
+    return f"{scaling.kind}:{scaling.low!r},{scaling.high!r}"
+
+
+def _print_table(found: "tuple[DirectionQuality, DirectionQuality]", n_crops: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", *(f"{q.source} → {q.target}" for q in found), box=None, pad_edge=False)
+    rows = {
+        "distance of translations to real images": [f"{q.distance:.3f}" for q in found],
+        "distance of untranslated images": [
+            "–" if q.untranslated is None else f"{q.untranslated:.3f}" for q in found
+        ],
+        "distance of other real images": [f"{q.real:.3f}" for q in found],
+        "cycle error (of the range of 2)": [f"{q.cycle_error:.3f}" for q in found],
+        "content agreement (1: in its place)": [f"{q.content_agreement:.3f}" for q in found],
+    }
+    for name, cells in rows.items():
+        table.add_row(name, *cells)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"{n_crops} crops of each domain; sliced Wasserstein distance of random features: smaller "
+        "is nearer, and what is below that of other real images is chance."
+    )
