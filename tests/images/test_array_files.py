@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +53,10 @@ def test_a_truncated_array_gets_a_sentence(tmp_path: Path, ending: str) -> None:
         path.write_bytes(content[:n])
         with pytest.raises(ValueError, match=r"cannot be read as an image: .*\.$"):
             open_path(path)
+
+
+def test_an_archive_of_something_else_gets_a_sentence(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(ValueError, match="there is no array in it, or something else first"):
+        open_path(tmp_path / "a.npz")

@@ -38,3 +38,14 @@ def test_time_before_an_interruption_counts(clock) -> None:
     whole, _ = settled(TimeBudget(10), clock, first_s=0.5, step_s=0.5)
     half, _ = settled(TimeBudget(10, spent_s=300.0), clock, first_s=0.5, step_s=0.5)
     assert half == pytest.approx(whole / 2, rel=0.02)
+
+
+def test_a_pause_is_not_counted(clock) -> None:
+    made = TimeBudget(10)
+    for seen in (2, 4, 6):
+        clock[0] += 1.0
+        assert made.images_in_all(seen, 2) is None
+    clock[0] += 400.0
+    made.leave_out(400.0)
+    total, _ = settled(made, clock, first_s=1.0, step_s=1.0)
+    assert total == pytest.approx(2 * 597, rel=0.02)

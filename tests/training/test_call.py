@@ -65,6 +65,8 @@ def test_a_rehearsal_measures_and_writes_nothing(settings, folders, tmp_path):
     assert estimated.memory_bytes > 0
     assert estimated.settings == settings.to_mapping()
     assert not out.exists()
+    *_, short = rehearse(replace(settings, images_total=1), *folders, out)
+    assert short.images_total == 1
     *_, timed = rehearse(replace(settings, minutes=2.0), *folders, out)
     assert timed.seconds == 120
     assert timed.images_total == int(120 * timed.images_per_second)
@@ -85,4 +87,7 @@ def test_a_fitted_run_goes_on_as_it_was_fitted(settings, folders, tmp_path, monk
     run.close()
     assert settings_from(read_config(out / "settings.json")).batch_size == 1
     free[0] = 10**12  # more memory later changes nothing
+    *_, estimated = rehearse(settings, *folders, out, fit=True)
+    assert estimated.settings["batch_size"] == 1
+    free[0] = 10  # nor does less: it has run here before
     assert isinstance(list(train(settings, *folders, out, fit=True))[-1], Finished)

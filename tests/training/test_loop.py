@@ -243,7 +243,7 @@ def test_a_run_in_doubt_goes_back_to_before_the_doubt(settings, folders, tmp_pat
     """Constant translations are noticed late: checkpoints saved meanwhile are not gone back to."""
     out = tmp_path / "run"
     watchful = replace(
-        settings, images_total=16, watchdog=Watchdog(every_images=2, patience=3, grace_images=0)
+        settings, images_total=40, watchdog=Watchdog(every_images=2, patience=3, grace_images=0)
     )
     step = Session.step
 
@@ -257,10 +257,12 @@ def test_a_run_in_doubt_goes_back_to_before_the_doubt(settings, folders, tmp_pat
     monkeypatch.setattr(Session, "step", black)
     events = list(train(watchful, *folders, out))
     saved = [event.path.stem for event in events if isinstance(event, CheckpointSaved)]
-    assert saved[:2] == ["images-0000000004", "images-0000000008-doubtful"]
-    assert saved[2:] == ["images-0000000008", "images-0000000012", "images-0000000016"]
+    doubtful = [name for name in saved if "doubtful" in name]
+    assert doubtful
     (back,) = [event for event in events if isinstance(event, WentBack)]
-    assert back == WentBack(12, 4, "translations into 'right' are nearly constant", 1, 3)
+    assert back.trouble == "translations into 'right' are nearly constant"
+    assert back.to_images_seen < int(doubtful[0].split("-")[1]) <= back.images_seen
+    assert saved[-1] == "images-0000000040"
     assert isinstance(events[-1], Finished)
     assert not list((out / "checkpoints").glob("*doubtful*"))
 
@@ -446,7 +448,7 @@ def test_with_a_time_the_run_sees_as_many_images_as_fit_into_it(
     )
     began = time.monotonic()
     events = list(train(timed, *folders, tmp_path / "run"))
-    assert 0.3 < time.monotonic() - began < 15  # the machine may have other work
+    assert 0.3 < time.monotonic() - began < 6  # the machine may have other work
     reports = [event for event in events if isinstance(event, Progress)]
     assert events[-1].images_seen == reports[-1].images_total == reports[-1].images_seen
     assert reports[-1].learning_rate < 0.2 * settings.generator_learning_rate
@@ -461,3 +463,38 @@ def test_what_a_kill_has_left_half_written_is_tidied_up(settings, folders, tmp_p
     torn.write_text("half")
     list(train(settings, *folders, out))
     assert not torn.exists()
+
+
+@pytest.mark.parametrize("request_", ["checkpoint", "stop"])
+def test_a_request_at_a_bad_moment_takes_the_run_back(asked, monkeypatch, request_):
+    _, _, run = asked(request_)
+    finite = iter([False])
+    monkeypatch.setattr(Session, "is_finite", lambda _: next(finite, True))
+    events = list(run)
+    assert isinstance(events[0], WentBack)
+    assert isinstance(events[-1], Stopped if request_ == "stop" else Finished)
+
+
+def test_a_return_into_the_warm_start_is_not_judged_by_what_came_after_it(
+    settings, folders, tmp_path, monkeypatch
+):
+    warm = replace(
+        settings,
+        images_total=30,
+        warm_start_images=12,
+        cadence=Cadence(log=100, preview=1000, checkpoint=9),
+        watchdog=Watchdog(every_images=2, patience=2, grace_images=0),
+    )
+    step = Session.step
+
+    def black(self, data):
+        losses = step(self, data)
+        if self.images_seen > 12 and self.returns == 0:
+            images, fakes = self.last_batch
+            self.last_batch = (images, replace(fakes, b=torch.full_like(fakes.b, -1.0)))
+        return losses
+
+    monkeypatch.setattr(Session, "step", black)
+    events = list(train(warm, *folders, tmp_path / "run"))
+    assert len([event for event in events if isinstance(event, WentBack)]) == 1
+    assert isinstance(events[-1], Finished)

@@ -32,19 +32,24 @@ def test_weights_count_once_and_pixels_by_their_number() -> None:
     model, critics = (
         sum(p.numel() * 4 for p in part.parameters()) for part in (unit.model, unit.discriminators)
     )
-    assert estimate.bytes_of(0, 128) == 5 * model + 4 * critics
+    fixed = 5 * model + 4 * critics
+    assert fixed <= estimate.bytes_of(0, 128) < 2 * fixed
     of_pixels = [estimate.bytes_of(*size) - estimate.bytes_of(0, 128)
                  for size in ((1, 64), (4, 64), (1, 128))]  # fmt: skip
     assert of_pixels[1] == pytest.approx(4 * of_pixels[0], rel=1e-3)
     assert of_pixels[2] == pytest.approx(4 * of_pixels[0], rel=1e-3)
 
 
-def test_what_is_kept_is_what_autograd_keeps() -> None:
-    """A pass at the real size, counted in the same way: the growth is a straight line."""
-    estimate = MemoryEstimate(SMALL, DOMAINS, CPU)
-    kept = memory._kept_bytes(make_unit(SMALL, DOMAINS), 128, half=False)
-    of_pixels = estimate.bytes_of(1, 128) - estimate.bytes_of(0, 128)
-    assert of_pixels == pytest.approx(1.2 * kept, rel=0.1)
+@pytest.mark.parametrize("large", [False, True])
+def test_what_is_kept_is_what_autograd_keeps(large) -> None:
+    """A pass at a larger size, counted in the same way; wide critics weigh more than maps."""
+    settings = replace(SMALL, discriminator_width=64, n_scales=2) if large else SMALL
+    estimate = MemoryEstimate(settings, DOMAINS, CPU)
+    kept = [
+        memory._kept_bytes(make_unit(settings, DOMAINS), side, half=False) for side in (96, 192)
+    ]
+    grown = estimate.bytes_of(1, 192) - estimate.bytes_of(1, 96)
+    assert grown == pytest.approx(1.2 * (kept[1] - kept[0]), rel=0.05)
 
 
 def test_what_fits_is_left_alone(free) -> None:

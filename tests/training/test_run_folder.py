@@ -96,3 +96,15 @@ def test_rewinding_takes_out_what_is_later_and_what_is_torn(tmp_path):
 
 def test_there_may_be_nothing_to_rewind(tmp_path):
     RunFolder(tmp_path / "none").rewind(0)
+
+
+def test_a_kill_at_the_very_start_leaves_a_folder_that_can_be_used(tmp_path, settings):
+    out = tmp_path / "run"
+    (out / "control").mkdir(parents=True)
+    (out / "control" / "stop").touch()
+    (out / ".partial-7-settings.json").write_text("{")
+    RunFolder(out).check(settings)
+    RunFolder(out).claim(settings, PRINTS)
+    (out / "data.json").unlink()  # killed between the two
+    RunFolder(out).claim(settings, PRINTS)
+    assert (out / "data.json").is_file()

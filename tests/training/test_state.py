@@ -1,9 +1,11 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+from napari_unit_training import state as state_module
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.state import checkpoint_path, forget_after, load_latest, save_checkpoint
 
@@ -127,3 +129,20 @@ def test_what_is_forgotten_is_later_or_doubtful(tmp_path):
     checkpoint_path(tmp_path, 8, is_good=False).write_text("")
     forget_after(tmp_path, 8)
     assert [path.name for path in tmp_path.iterdir()] == ["images-0000000008.pt"]
+
+
+def test_what_was_just_written_is_kept_whatever_else_there_is(tmp_path):
+    save_checkpoint(tmp_path, {"images_seen": 4})
+    for seen, is_good in ((8, True), (12, False), (16, False)):
+        checkpoint_path(tmp_path, seen, is_good=is_good).write_text("damaged")
+    save_checkpoint(tmp_path, {"images_seen": 4})
+    assert load_latest(tmp_path, CPU, good_only=True)["images_seen"] == 4
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is full")
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
+    save = torch.save
+    monkeypatch.setattr(state_module.torch, "save", lambda state, _: save(state, "/dev/full"))
+    with pytest.raises(OSError, match=r"checkpoint images-.* cannot be written .*; make room"):
+        save_checkpoint(tmp_path, _state(4))
+    assert list(tmp_path.iterdir()) == []

@@ -33,6 +33,12 @@ class TimeBudget:
         """Seconds since the run began."""
         return time.monotonic() - self._began_s
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count some seconds that the run has waited; measure its speed anew."""
+        self._began_s += seconds
+        self._measured_from = None
+        self._steps = 0
+
     def images_in_all(self, images_seen: int, batch_size: int) -> int | None:
         """Count a step; return how many images the run will see, once that is known.
 

@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with contextlib.closing(job) as events:
             show(events, sys.stdout)
-    except TrainingError as error:
+    except (TrainingError, OSError) as error:
         return _fail(error)
     except KeyboardInterrupt:
         print(f"Interrupted; the same command goes on with the run in {args.out}.", file=sys.stderr)
@@ -108,6 +108,6 @@ def _given(flags: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fail(error: TrainingError) -> int:
+def _fail(error: Exception) -> int:
     print(f"napari-unit train: {error}", file=sys.stderr)
     return 1

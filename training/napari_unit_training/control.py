@@ -38,6 +38,5 @@ class Control:
 
     def forget_old(self) -> None:
         """Remove what was asked of an earlier start of the run."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         for request in get_args(Request):
             self.obeyed(request)

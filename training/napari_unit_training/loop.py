@@ -3,12 +3,14 @@
 import contextlib
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from napari_unit.engine.devices import available_bytes
 from napari_unit_training.config import TrainSettings
+from napari_unit_training.control import Control
 from napari_unit_training.data.loading import DomainImages, load_domain
 from napari_unit_training.data.sources import Source, told
 from napari_unit_training.errors import TrainingError
@@ -53,15 +55,19 @@ def train(
     """
     device = choose_device(settings.device)
     folder = RunFolder(out)
+    goes_on = folder.settings_path.is_file()
     if fit:
         settings = folder.fitted(settings)
     folder.check(settings)
+    Control(folder.control).forget_old()
     yield Reading(told(source_a), told(source_b))
-    data = _load(settings, source_a, source_b, device)
-    settings, _ = make_fit(settings, (data[0].domain, data[1].domain), device, fit=fit)
-    folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
-    with flushed_denormals():
-        session = Session(settings, (data[0].domain, data[1].domain), device)
+    with flushed_denormals():  # before anything starts torch's threads, which inherit it
+        data = _load(settings, source_a, source_b, device)
+        domains = (data[0].domain, data[1].domain)
+        if not goes_on:
+            settings, _ = make_fit(settings, domains, device, fit=fit)
+        folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
+        session = Session(settings, domains, device)
     folder.tidy()
     run = Run(session, data, folder)
     state = load_latest(folder.checkpoints, device)
@@ -93,18 +99,24 @@ def rehearse(
         As `train`.
     """
     device = choose_device(settings.device)
-    RunFolder(out).check(settings)
+    folder = RunFolder(out)
+    if fit:
+        settings = folder.fitted(settings)
+    folder.check(settings)
     yield Reading(told(source_a), told(source_b))
-    data = _load(settings, source_a, source_b, device)
-    settings, n_bytes = make_fit(settings, (data[0].domain, data[1].domain), device, fit=fit)
     with flushed_denormals():
-        session = Session(settings, (data[0].domain, data[1].domain), device)
-        yield started(session, data)
+        data = _load(settings, source_a, source_b, device)
+        settings, n_bytes = make_fit(settings, (data[0].domain, data[1].domain), device, fit=fit)
+        n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
+        rehearsed = replace(settings, images_total=n_images)
+        session = Session(rehearsed, (data[0].domain, data[1].domain), device)
+    yield started(session, data)
+    with flushed_denormals():
         session.step(data)  # memory is taken and code compiled in the first
         began_s, before = time.monotonic(), session.images_seen
         for _ in range(REHEARSED_STEPS):
             losses = session.step(data)
-        float(losses["discriminator_a"] if "discriminator_a" in losses else losses["kl_a"])
+        float(losses["kl_a"])  # until here the device may have been at work
     speed = (session.images_seen - before) / max(time.monotonic() - began_s, 1e-9)
     seconds = settings.minutes * 60 if settings.minutes else settings.images_total / speed
     yield Estimated(

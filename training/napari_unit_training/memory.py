@@ -1,4 +1,4 @@
-"""How much memory a training takes, measured on a small crop before it starts."""
+"""How much memory a training takes, measured on small crops before it starts."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast, bfloat16_pays
 from napari_unit_training.session import make_unit, seeded
 
-_PROBE_PX = 64
+_PROBES_PX = (64, 128)
 _CROP_STEP_PX = 32
 _WORKSPACE = 1.2
 """What backward passes and convolutions take beside what is kept for them."""
@@ -35,17 +35,20 @@ class MemoryEstimate:
         self, settings: TrainSettings, domains: tuple[Domain, Domain], device: torch.device
     ) -> None:
         half = settings.precision == "auto" and bfloat16_pays(device)
+        least_px = DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1)
+        sides = [max(_PROBES_PX[0], least_px), max(_PROBES_PX[1], 2 * least_px)]
         with seeded(0, torch.device("cpu")):
             unit = make_unit(settings, domains)
-            probe_px = max(_PROBE_PX, DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1))
-            kept = _kept_bytes(unit, probe_px, half=half)
-        self._per_pixel = _WORKSPACE * kept / probe_px**2
+            kept = [_kept_bytes(unit, side, half=half) for side in sides]
+        # what does not grow with the crop: weights in bfloat16, or divided by their spectral norm
+        slope = (kept[1] - kept[0]) / (sides[1] ** 2 - sides[0] ** 2)
+        self._per_pixel = _WORKSPACE * slope
         sizes = [
             sum(p.numel() * p.element_size() for p in part.parameters())
             for part in (unit.model, unit.discriminators)
         ]
         # weights, gradients and two moments of Adam each; the averaged model
-        self._fixed = 5 * sizes[0] + 4 * sizes[1]
+        self._fixed = 5 * sizes[0] + 4 * sizes[1] + max(0, kept[0] - slope * sides[0] ** 2)
 
     def bytes_of(self, batch_size: int, crop_px: int) -> int:
         """Return about how much a step takes."""

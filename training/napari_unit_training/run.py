@@ -94,7 +94,6 @@ class Run:
         """Step until all images are seen; report, preview and save on the way."""
         session = self.session
         self._scalars = TensorBoardLog(self.folder.tensorboard, session.images_seen)
-        self.control.forget_old()
         try:
             yield self._told(started(session, self.data))
             if session.images_seen == 0:
@@ -105,13 +104,13 @@ class Run:
                     events = self._advance()
                 yield from events
                 if self.control.asks_for("checkpoint"):
-                    yield self._save()
+                    yield self._save_or_go_back()
                     self.control.obeyed("checkpoint")
                 if self.control.asks_for("pause"):
                     yield from self._wait()
                 if self.control.asks_for("stop"):
                     if session.images_seen > self.saved_at:
-                        yield self._save()
+                        yield self._save_or_go_back()
                     self.control.obeyed("stop")
                     yield self._told(Stopped(session.images_seen))
                     return
@@ -134,10 +133,13 @@ class Run:
         return event
 
     def _wait(self) -> Generator[Event, None, None]:
+        began_s = time.monotonic()
         yield self._told(Paused(self.session.images_seen))
         while self.control.asks_for("pause") and not self.control.asks_for("stop"):
             time.sleep(_POLL_S)
         self.reporter.start_clock()
+        if self.budget is not None:
+            self.budget.leave_out(time.monotonic() - began_s)
         yield self._told(WentOn(self.session.images_seen))
 
     def _advance(self) -> list[Event]:
@@ -146,10 +148,7 @@ class Run:
         before = session.images_seen
         losses = self._step()
         self.reporter.add(losses, session.images_seen - before)
-        if self.budget is not None and session.is_open_ended:
-            session.settle(
-                self.budget.images_in_all(session.images_seen, session.settings.batch_size)
-            )
+        has_settled = self._settle()
         trouble = None
         if self._is_due(before, session.settings.watchdog.every_images):
             trouble = self.watch.take(self._look(losses), session.images_seen)
@@ -162,12 +161,22 @@ class Run:
                 events.append(self._progress())
             if self._is_due(before, cadence.preview):
                 events.append(self._preview())
-            if self._is_due(before, cadence.checkpoint):
+            if has_settled or self._is_due(before, cadence.checkpoint):
                 events.append(self._save())
                 export_model(self.folder.last_model_path, session, self.data)
         except _TroubleError as error:
             events.append(self._go_back(str(error)))
         return events
+
+    def _settle(self) -> bool:
+        """Fix the length of a run that has a time, once its speed after a warm start is known."""
+        session = self.session
+        if self.budget is None or not session.is_open_ended:
+            return False
+        if session.images_seen <= session.settings.warm_start_images:
+            return False
+        session.settle(self.budget.images_in_all(session.images_seen, session.settings.batch_size))
+        return not session.is_open_ended
 
     def _step(self) -> dict[str, Tensor]:
         settings = self.session.settings
@@ -212,7 +221,8 @@ class Run:
                 f"The training has gone wrong after {at} images ({trouble}) and has gone back "
                 f"{may} times; {kept}. Start another run with lower learning rates."
             )
-        self.load_state(state or self._beginning)
+        spent_s = self.budget.spent_s if self.budget else 0.0
+        self.load_state({**(state or self._beginning), "spent_s": spent_s})
         session.returns = n_returns
         self.watch.load_state(self._beginning["watch"])
         # this state first, then none that is later: a kill in between just finds trouble again
@@ -236,6 +246,12 @@ class Run:
         with seeded(seed_of(session.settings.seed, 0, AUGMENTED), session.device):
             write_augmented(path, session.augmenter, self.preview_crops)
         return PreviewWritten(0, path)
+
+    def _save_or_go_back(self) -> Event:
+        try:
+            return self._save()
+        except _TroubleError as error:
+            return self._go_back(str(error))
 
     def _save(self) -> Event:
         if not self.session.is_finite():

@@ -42,7 +42,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise TrainingError(f"The output {self.path} is a file; give a folder for the run.")
-        if not self.path.exists() or not any(self.path.iterdir()):
+        if not self.path.exists() or all(map(_is_no_run_yet, self.path.iterdir())):
             return
         if not self.settings_path.is_file():
             raise TrainingError(
@@ -73,6 +73,9 @@ class RunFolder:
         """
         self.check(settings)
         self.path.mkdir(parents=True, exist_ok=True)
+        self.control.mkdir(exist_ok=True)
+        # first: a folder without settings is taken for another program's
+        _write(self.settings_path, settings.to_mapping())
         if self.data_path.is_file():
             before = json.loads(self.data_path.read_text("utf-8"))["fingerprints"]
             changed = [
@@ -87,7 +90,6 @@ class RunFolder:
                 )
         else:
             _write(self.data_path, {"fingerprints": fingerprints})
-        _write(self.settings_path, settings.to_mapping())
 
     def log(self, event: Event) -> None:
         """Append an event to ``events.jsonl``."""
@@ -123,6 +125,11 @@ class RunFolder:
 
 _KEPT_EVENTS = ("Started", "WentBack")
 """What happened to a run, and not how far it was."""
+
+
+def _is_no_run_yet(entry: Path) -> bool:
+    """Tell what a kill at the very start leaves, and requests to a run that is about to start."""
+    return entry.name.startswith(".partial-") or entry.name == "control"
 
 
 def _differences(before: TrainSettings, now: TrainSettings) -> list[str]:

@@ -169,6 +169,7 @@ class Session:
         self.generator_optimiser.zero_grad()
         total.backward()
         self.generator_optimiser.step()
+        self.last_batch = None
         return {name: term.detach() for name, term in terms.items()}
 
     def _translate(self, images: Pair) -> dict[str, Tensor]:
@@ -271,6 +272,7 @@ class Session:
         self.images_seen = int(state["images_seen"])
         self.images_total = int(state["images_total"])
         self.returns = int(state["returns"])
+        self.last_batch = None
         self.unit.load_state_dict(state["networks"])
         self.averaged.model.load_state_dict(state["averaged"])
         self.generator_optimiser.load_state_dict(state["generator_optimiser"])

@@ -37,8 +37,14 @@ def save_checkpoint(folder: Path, state: dict[str, Any], *, is_good: bool = True
     folder.mkdir(parents=True, exist_ok=True)
     path = checkpoint_path(folder, state["images_seen"], is_good=is_good)
     with written_whole(path) as partial:
-        torch.save({"format_version": FORMAT_VERSION, **state}, partial)
-    kept = {*_paths(folder)[-KEPT:], *_paths(folder, good_only=True)[-1:]}
+        try:
+            torch.save({"format_version": FORMAT_VERSION, **state}, partial)
+        except RuntimeError as error:  # torch's word for a disk that is full
+            raise OSError(
+                f"The checkpoint {path.name} cannot be written to {folder} "
+                f"({str(error).splitlines()[0]}); make room and give the same command again."
+            ) from error
+    kept = {path, *_paths(folder)[-KEPT:], *_paths(folder, good_only=True)[-1:]}
     for old in set(_paths(folder)) - kept:
         old.unlink(missing_ok=True)
     return path

@@ -16,6 +16,8 @@ INVERTED_CONTENT = 1.5
 DIVERGED_TIMES = 10.0
 """The objective has run away where it is so many times the least it was."""
 _SMOOTHING = 0.9
+_VARIATION_SMOOTHING = 0.7
+"""Less: a batch may be one blank crop, and a collapse is to be seen soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Watch:
     """Finds trouble that lasts.
 
     - Numbers that are not finite: at once.
-    - Translations into a domain that are nearly constant: black, white or gray.
+    - Translations into a domain that are nearly constant, over some looks: black, white or gray.
     - Translations that are the negatives of their images; only where the content or the identity
       term has a weight, for between some domains that is right.
     - An objective that grows to `DIVERGED_TIMES` the least that it was.
@@ -65,6 +67,7 @@ class Watch:
         self.strikes: dict[str, int] = {}
         self._smoothed: float | None = None
         self._least = math.inf
+        self._variations: dict[str, tuple[float, float]] = {}
 
     @property
     def is_calm(self) -> bool:
@@ -84,6 +87,13 @@ class Watch:
         before = total if self._smoothed is None else self._smoothed
         self._smoothed = _SMOOTHING * before + (1 - _SMOOTHING) * total
         self._least = min(self._least, self._smoothed)
+        for domain, new in look.variations.items():
+            old = self._variations.get(domain, new)
+            made, real = (
+                _VARIATION_SMOOTHING * before + (1 - _VARIATION_SMOOTHING) * now
+                for before, now in zip(old, new, strict=True)
+            )
+            self._variations[domain] = (made, real)
         if images_seen < self.settings.grace_images:
             return None
         found = self._troubles(look)
@@ -94,7 +104,7 @@ class Watch:
     def _troubles(self, look: Look) -> list[str]:
         found = [
             f"translations into {domain!r} are nearly constant"
-            for domain, (made, real) in look.variations.items()
+            for domain, (made, real) in self._variations.items()
             if made < CONSTANT_SHARE * real
         ]
         if self.weights.content > 0 or self.weights.identity > 0:
@@ -110,9 +120,17 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """Return what `load_state` needs to go on exactly."""
-        return {"strikes": dict(self.strikes), "smoothed": self._smoothed, "least": self._least}
+        return {
+            "strikes": dict(self.strikes),
+            "smoothed": self._smoothed,
+            "least": self._least,
+            "variations": {domain: list(pair) for domain, pair in self._variations.items()},
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.strikes = dict(state["strikes"])
         self._smoothed, self._least = state["smoothed"], state["least"]
+        self._variations = {
+            domain: (made, real) for domain, (made, real) in state["variations"].items()
+        }

@@ -43,8 +43,8 @@ def open_npz(path: Path, axes: str | None) -> SourceImage:
             array = archive[names[0]] if names else None
     except DECODING_ERRORS as error:
         raise UnreadableError(first_line(error)) from error
-    if array is None:
-        raise UnreadableError("there is no array in it")
+    if not isinstance(array, np.ndarray):  # numpy gives other members of the archive as bytes
+        raise UnreadableError("there is no array in it, or something else first")
     note = f"{path.name} holds {len(names)} arrays; {names[0]!r}, the first one, is taken."
     return _image(path, array, axes, (note,) if len(names) > 1 else ())
 

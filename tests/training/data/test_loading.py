@@ -259,6 +259,18 @@ def test_what_does_not_fit_is_read_crop_by_crop_to_the_same_bits(folder):
         assert torch.equal(one.crop(0, 7, 9, CROP), other.crop(0, 7, 9, CROP))
 
 
+def test_decoded_pixels_are_let_go(folder, monkeypatch):
+    """Formats that cannot be read in parts would fill the memory that was not given to them."""
+    monkeypatch.setattr(training_images, "MAX_DECODED_BYTES", 3 * 20 * 20)
+    for index in range(6):
+        _save(folder, f"{index}.png", _random(20, 20, dtype="uint8"))
+    held = load_domain(folder, PLAIN, CROP)
+    assert not held.images[0].files._open
+    read = load_domain(folder, PLAIN, CROP, hold_bytes=0)
+    assert len(read.images[0].files._open) == 3
+    assert torch.equal(read.images[0].crop(0, 2, 3, CROP), held.images[0].crop(0, 2, 3, CROP))
+
+
 def test_windows_are_those_of_a_translation(folder):
     """What the networks see of an image in training, they see of it later."""
     pixels = np.random.default_rng(0).gamma(2.0, 900.0, (90, 70)).astype("u2")

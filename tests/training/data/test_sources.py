@@ -58,3 +58,21 @@ def test_a_source_is_called_as_its_folder(here: Path) -> None:
     assert name_of_source(["plate2", "plate1"]) == "plate2"
     assert told(["a", "b", "c"]) == "a and 2 more"
     assert told(Path("a")) == "a"
+
+
+def test_one_image_by_two_paths_is_one(here: Path) -> None:
+    (here / "link").symlink_to(here / "plate1")
+    assert len(find_images(["plate1/raw", here / "plate1" / "raw", "link/raw"])) == 4
+
+
+def test_levels_of_a_pyramid_are_no_images_of_their_own(here: Path) -> None:
+    group = zarr.open_group(here / "p.ome.zarr", mode="w")
+    for level in range(2):
+        group.create_array(str(level), shape=(4, 4), dtype="u1")
+    assert names(find_images("*.zarr/**")) == ["p.ome.zarr"]
+    assert sum("p.ome.zarr" in path.parts for path in find_images("**")) == 1
+
+
+def test_no_source_is_a_sentence() -> None:
+    with pytest.raises(TrainingError, match="There is no source"):
+        find_images([])

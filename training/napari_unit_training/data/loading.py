@@ -130,6 +130,7 @@ def _hold(
         if image.held_bytes <= left:
             left -= image.held_bytes
             image = replace(image, held=image.read_all().to(device))
+            files.close(path)
         images.append(image)
     return tuple(images)
 

@@ -30,7 +30,8 @@ def find_images(source: Source) -> list[Path]:
         if not images:
             raise TrainingError(_nothing_there(part))
         found.update(images)
-    return sorted(found)
+    first = {path.resolve(): path for path in sorted(found, reverse=True)}
+    return sorted(first.values())
 
 
 def name_of_source(source: Source) -> str:
@@ -52,6 +53,8 @@ def told(source: Source) -> str:
 
 def _parts(source: Source) -> list[str]:
     parts = [source] if isinstance(source, str | Path) else source
+    if not parts:
+        raise TrainingError("There is no source; give a folder with training images.")
     return [str(part) for part in parts]
 
 
@@ -66,7 +69,11 @@ def _images_of(part: str) -> list[Path]:
     if path.is_dir():
         return [entry for entry in path.iterdir() if _is_image(entry)]
     if _has_magic(part):
-        return [entry for entry in map(Path, glob.glob(part, recursive=True)) if _is_image(entry)]
+        matches = [
+            entry for entry in map(Path, glob.glob(part, recursive=True)) if _is_image(entry)
+        ]
+        # levels of a pyramid are no images of their own
+        return [entry for entry in matches if not any(map(is_zarr, entry.parents))]
     return []
 
 
