@@ -14,7 +14,7 @@ from napari_unit_training.session import make_unit, seeded
 
 _PROBES_PX = (64, 128)
 _CROP_STEP_PX = 32
-_WORKSPACE = 1.2
+_WORKSPACE = 1.35
 """What backward passes and convolutions take beside what is kept for them."""
 
 
