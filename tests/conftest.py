@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -41,6 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "LOCALAPPDATA"):
         patch.setenv(name, str(Path(home.name, name.lower())))
     patch.setenv("NAPARI_CONFIG", str(Path(home.name, "napari.yaml")))
+    # a shell that starts this in the background has Ctrl-C ignored, and child processes inherit that
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # the networks of tests are too small for more threads to pay
     patch.setenv("OMP_NUM_THREADS", "1")
 

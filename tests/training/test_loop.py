@@ -149,15 +149,10 @@ def test_ctrl_c_ends_after_the_step_with_a_checkpoint(quiet, folders, tmp_path, 
         return step(self, data)
 
     monkeypatch.setattr(Session, "step", interrupted)
-    # a shell that starts this in the background has it ignored
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            list(train(quiet, *folders, out))
-    finally:
-        ours = signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        list(train(quiet, *folders, out))
     assert load_latest(out / "checkpoints", CPU)["images_seen"] == 6
-    assert ours is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_run_in_a_thread_works_too(quiet, folders, tmp_path):
