@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "APPDATA", "LOCALAPPDATA"):
         patch.setenv(name, str(Path(home.name, name.lower())))
     patch.setenv("NAPARI_CONFIG", str(Path(home.name, "napari.yaml")))
-    # a shell that starts this in the background has Ctrl-C ignored, and child processes inherit that
+    # a shell that starts this in the background has Ctrl-C ignored, and children inherit that
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # the networks of tests are too small for more threads to pay
