@@ -23,7 +23,8 @@ import torch
 from nuclei_segmentation import normalised
 from numpy.typing import NDArray
 from scipy import fft
-from torch import Tensor, nn
+
+from napari_unit_training.quality.features import RandomNetwork
 
 Patches = NDArray[np.float32]  # (N, Y, X)
 Features = NDArray[np.float64]  # (N, F)
@@ -69,43 +70,10 @@ def draw_patches(
     return patches
 
 
-class RandomNetwork(nn.Module):
-    """A convolutional network with seeded random weights; it is never trained.
-
-    Means and standard deviations of each channel after each of four stages, the first of them
-    half of zero-mean filters so that fine structure is not drowned by brightness.
-    """
-
-    def __init__(self, seed: int = 0) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        sizes = ((1, 16, 5), (16, 32, 3), (32, 64, 3), (64, 128, 3))
-        self.stages = nn.ModuleList()
-        for inputs, outputs, kernel in sizes:
-            stage = nn.Conv2d(
-                inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect", bias=False
-            )
-            weights = torch.randn(stage.weight.shape, generator=generator)
-            weights[::2] -= weights[::2].mean((1, 2, 3), keepdim=True)
-            scale = (2.0 / (inputs * kernel**2)) ** 0.5  # He et al. 2015: keeps the variance
-            stage.weight = nn.Parameter(weights * scale, requires_grad=False)
-            self.stages.append(stage)
-
-    def forward(self, patches: Tensor) -> Tensor:
-        """Return features (N, 480) of patches (N, 1, Y, X)."""
-        found: list[Tensor] = []
-        signal = patches
-        for stage in self.stages:
-            signal = nn.functional.relu(stage(signal))
-            found += [signal.mean((2, 3)), signal.std((2, 3))]
-            signal = nn.functional.avg_pool2d(signal, 2)
-        return torch.cat(found, 1)
-
-
 @torch.inference_mode()
 def network_features(patches: Patches, seed: int = 0) -> Features:
     """Return the random network's features (N, 480) of patches (N, Y, X)."""
-    network = RandomNetwork(seed)
+    network = RandomNetwork(1, seed)
     batches = torch.from_numpy(patches)[:, None].split(32)
     features = torch.cat([network(batch) for batch in batches]).double().numpy()
     return np.asarray(np.log(features + 1e-3), np.float64)

@@ -42,19 +42,20 @@ class RandomNetwork(nn.Module):
             inputs = outputs
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features (N, 480) of images (N, C, H, W) in [-1, 1]."""
+        """Return features (N, 480), 0 or more, of images (N, C, H, W) in which dark is 0."""
         found: list[Tensor] = []
-        signal = (images + 1.0) / 2.0  # dark is nothing
+        signal = images
         for stage in self.stages:
             signal = nn.functional.relu(stage(signal))
             found += [signal.mean((2, 3)), signal.std((2, 3))]
             signal = nn.functional.avg_pool2d(signal, 2)
-        return torch.log(torch.cat(found, 1) + 1e-3)
+        return torch.cat(found, 1)
 
 
 @torch.no_grad()
 def features_of(images: Tensor, seed: int = 0) -> Features:
-    """Return features (N, 480) of images (N, C, H, W) in [-1, 1]."""
+    """Return the logarithms of features (N, 480) of images (N, C, H, W) in [-1, 1]."""
     network = RandomNetwork(images.shape[1], seed).to(images.device)
-    parts = [network(batch.float()) for batch in images.split(_BATCH)]
-    return np.asarray(torch.cat(parts).double().cpu().numpy(), np.float64)
+    parts = [network((batch.float() + 1.0) / 2.0) for batch in images.split(_BATCH)]
+    features = torch.cat(parts).double().cpu().numpy()
+    return np.asarray(np.log(features + 1e-3), np.float64)
