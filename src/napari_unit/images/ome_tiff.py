@@ -7,11 +7,8 @@ order. So they are gathered in an uncompressed scratch file beside it, never in 
 import errno
 import math
 import os
-import queue
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +21,7 @@ from napari_unit.geometry.regions import Region
 from napari_unit.images.axes import Axes
 from napari_unit.images.levels import shrink
 from napari_unit.images.placement import PixelSize
+from napari_unit.images.stepwise import in_thread
 from napari_unit.images.storage import ArraySink
 
 ENDINGS = (".tif", ".tiff")
@@ -191,7 +189,7 @@ class OmeTiffSink:
                 yield "levels", done, n_rows
         n_tiles = sum(_n_tiles(self.plan.axes, shape) for shape in self.plan.shapes)
         with written_whole(self.plan.path) as partial:
-            for done in _in_thread(lambda tell: _write(partial, self.plan, self._levels, tell)):
+            for done in in_thread(lambda tell: _write(partial, self.plan, self._levels, tell)):
                 yield "writing", done, n_tiles
 
 
@@ -276,44 +274,3 @@ def _tiles(level: NDArray[Any], is_color: bool, tell: Callable[[], None]) -> Ite
             for column in range(0, page.shape[1], TILE_PX):
                 tell()  # before: nothing asks for more after the last tile
                 yield np.ascontiguousarray(page[row : row + TILE_PX, column : column + TILE_PX])
-
-
-class _StoppedError(Exception):
-    """Ends the writing thread when nobody waits for the file any more."""
-
-
-def _in_thread(work: Callable[[Callable[[], None]], None]) -> Iterator[int]:
-    """Run work on a thread, and yield how often it told of a step; closing stops it.
-
-    A TIFF writer asks for tiles; a job yields its progress. Both want to be the caller.
-    """
-    told: queue.SimpleQueue[BaseException | bool] = queue.SimpleQueue()
-    stop = threading.Event()
-
-    def tell() -> None:
-        if stop.is_set():
-            raise _StoppedError
-        told.put(True)
-
-    def target() -> None:
-        try:
-            work(tell)
-        except _StoppedError:
-            pass
-        except BaseException as error:
-            told.put(error)
-        told.put(False)
-
-    thread = threading.Thread(target=target, name="napari-unit OME-TIFF writer", daemon=True)
-    thread.start()
-    try:
-        done = 0
-        while (news := told.get()) is not False:
-            if isinstance(news, BaseException):
-                raise news
-            done += 1
-            yield done
-    finally:
-        stop.set()
-        with suppress(RuntimeError):
-            thread.join()

@@ -1,0 +1,47 @@
+"""Work that tells of its steps, as a generator of them."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+
+class _StoppedError(Exception):
+    """Ends the writing thread when nobody waits for the file any more."""
+
+
+def in_thread(work: Callable[[Callable[[], None]], None]) -> Iterator[int]:
+    """Run work on a thread, and yield how often it told of a step; closing stops it.
+
+    A TIFF writer asks for tiles; a job yields its progress. Both want to be the caller.
+    """
+    told: queue.SimpleQueue[BaseException | bool] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def tell() -> None:
+        if stop.is_set():
+            raise _StoppedError
+        told.put(True)
+
+    def target() -> None:
+        try:
+            work(tell)
+        except _StoppedError:
+            pass
+        except BaseException as error:
+            told.put(error)
+        told.put(False)
+
+    thread = threading.Thread(target=target, name="napari-unit OME-TIFF writer", daemon=True)
+    thread.start()
+    try:
+        done = 0
+        while (news := told.get()) is not False:
+            if isinstance(news, BaseException):
+                raise news
+            done += 1
+            yield done
+    finally:
+        stop.set()
+        with suppress(RuntimeError):
+            thread.join()
