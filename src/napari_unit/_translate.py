@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_unit.direction import choose_direction, choose_model
-from napari_unit.domains import Domain
 from napari_unit.images.axes import Axes
-from napari_unit.images.color import at_depth
+from napari_unit.images.color import at_depth, contrast_limits
 from napari_unit.images.files import open_path
 from napari_unit.images.layers import TranslationResult, is_layer, make_layer, read_layer
 from napari_unit.images.ome_tiff import check_free
@@ -232,8 +231,7 @@ def translation_job(
     if request.out is not None:
         output = FileOutput(result, image, target, Path(request.out))
     else:
-        _check_memory(result.n_bytes + (plan.memory_bytes if plan.device == "cpu" else 0))
-        output = MemoryOutput(result)
+        output = MemoryOutput(result, plan.memory_bytes if plan.device == "cpu" else 0)
     with output as sink:
         report = yield from run_plan(plan, model, planes, sink)
         for phase, done, total in output.finish():
@@ -243,7 +241,7 @@ def translation_job(
         axes=result.axes,
         source=image,
         target=target,
-        contrast_limits=_contrast_limits(target, dtype),
+        contrast_limits=contrast_limits(target, dtype),
         provenance=provenance_of(image, loaded, plan, report),
         path=None if request.out is None else Path(request.out),
     )
@@ -271,19 +269,6 @@ def _result_dtype(image: SourceImage, wanted: OutputDtype) -> np.dtype[Any]:
     return dtype.newbyteorder("=") if dtype.kind in "iu" else np.dtype("float32")
 
 
-def _check_memory(needed: int) -> None:
-    """Refuse what would be granted now and killed later."""
-    from napari_unit.engine.devices import available_bytes, resolve_device
-
-    available = available_bytes(resolve_device("cpu"))
-    if available is not None and needed > available:
-        raise MemoryError(
-            f"The translation takes about {needed / 1e9:.1f} GB of memory, and "
-            f"{available / 1e9:.1f} GB are available; write it to a file (out), translate a part "
-            "of the image, or take a smaller dtype."
-        )
-
-
 def _find(
     image: SourceImage, model: "str | Path | LoadedModel | None", to: str | None
 ) -> "ModelEntry | LoadedModel":
@@ -301,13 +286,3 @@ def _load(found: "ModelEntry | LoadedModel") -> "LoadedModel":
     from napari_unit.models.file import load_model
 
     return load_model(found.path) if isinstance(found, ModelEntry) else found
-
-
-def _contrast_limits(target: Domain, dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return the pixel values that the target domain calls black and white."""
-    window = target.typical_window
-    low, high = min(window.low), max(window.high)
-    if dtype.kind in "iu":
-        bounds = np.iinfo(dtype)
-        low, high = max(low, float(bounds.min)), min(high, float(bounds.max))
-    return (low, high) if low < high else (low, low + 1.0)

@@ -1,9 +1,6 @@
-from pathlib import Path
-
 import pytest
 import torch
 
-from napari_unit.engine import devices
 from napari_unit.engine.devices import available_bytes, available_devices, calm, resolve_device
 
 
@@ -29,54 +26,11 @@ def test_auto_takes_the_first_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(resolve_device("auto")) == "mps"
 
 
-def test_memory_is_known_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    known = available_bytes(cpu)
-    assert known is None or known > 0
-    monkeypatch.setattr(devices, "_system_bytes", lambda: 500)
-    monkeypatch.setattr(devices, "_cgroup_bytes", lambda: 300)
-    assert available_bytes(cpu) == 300
-    monkeypatch.setattr(devices, "_cgroup_bytes", lambda: None)
-    assert available_bytes(cpu) == 500
-    monkeypatch.setattr(devices, "_system_bytes", lambda: None)
-    assert available_bytes(cpu) is None
-
-
-@pytest.mark.parametrize(
-    ("files", "left"),
-    [
-        ({"memory.max": "max\n", "memory.current": "5\n"}, None),
-        ({"memory.max": "100\n", "memory.current": "70\n"}, 30),
-        # what was read from files can be dropped
-        ({"memory.max": "100\n", "memory.current": "95\n",
-          "memory.stat": "anon 20\nfile 75\ninactive_file 60\n"}, 65),
-        ({"memory.max": "100\n", "memory.current": "170\n", "memory.stat": "anon 1\n"}, 0),
-        ({}, None),
-    ],
-)  # fmt: skip
-def test_a_container_tells_what_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], left: int | None
-) -> None:
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    monkeypatch.setattr(devices, "CGROUP", tmp_path)
-    assert devices._cgroup_bytes() == left
-
-
 def test_what_torch_keeps_on_a_gpu_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (100, 1000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 700)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 50)
     assert available_bytes(torch.device("cuda:0")) == 750
-
-
-def test_where_the_system_tells_nothing_memory_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise OSError
-
-    monkeypatch.setattr(Path, "read_text", refuse)
-    assert devices._system_bytes() is None
-    assert devices._cgroup_bytes() is None
 
 
 @pytest.mark.parametrize("was_flushing", [True, False])

@@ -8,7 +8,7 @@ import torch
 from napari.layers import Image, Labels
 
 import napari_unit
-from napari_unit.engine import devices
+from napari_unit.images import outputs
 from napari_unit.images.axes import Axes
 from napari_unit.images.layers import read_layer
 from napari_unit.models.card import ModelFileError
@@ -110,6 +110,6 @@ def test_a_result_that_no_memory_holds_is_refused_before_it_is_made(
     nuclei: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tall = np.broadcast_to(np.uint8(3), (200, 4000, 4000))  # takes a byte; its result 12.8 GB
-    monkeypatch.setattr(devices, "available_bytes", lambda _: 10**10)
+    monkeypatch.setattr(outputs, "available_system_bytes", lambda: 10**10)
     with pytest.raises(MemoryError, match=r"takes about 1\d.\d GB of memory, and 10.0 GB are"):
         napari_unit.translate(tall, nuclei, "real", axes="ZYX")

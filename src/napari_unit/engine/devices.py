@@ -1,14 +1,11 @@
 """Devices to compute on: which there are, how much memory they have, and in what state they run."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 
-CGROUP = Path("/sys/fs/cgroup")
-"""Where Linux tells a container its limits (cgroup v2)."""
+from napari_unit.engine.system_memory import available_system_bytes
 
 
 def available_devices() -> tuple[str, ...]:
@@ -46,37 +43,7 @@ def available_bytes(device: torch.device) -> int | None:
         # what torch keeps for later counts as taken there, but is free to us
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + kept
-    known = [n for n in (_system_bytes(), _cgroup_bytes()) if n is not None]
-    return min(known, default=None)
-
-
-def _system_bytes() -> int | None:
-    """Return what the system could still give, its file cache included where it tells."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError, AttributeError):
-        return None
-
-
-def _cgroup_bytes() -> int | None:
-    """Return what is left of a container's limit, its reclaimable file cache included."""
-    try:
-        limit = (CGROUP / "memory.max").read_text().strip()
-        used = int((CGROUP / "memory.current").read_text())
-        return None if limit == "max" else max(0, int(limit) - used + _cgroup_cache_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _cgroup_cache_bytes() -> int:
-    try:
-        lines = (CGROUP / "memory.stat").read_text().splitlines()
-        return int(dict(line.split() for line in lines)["inactive_file"])
-    except (OSError, ValueError, KeyError):
-        return 0
+    return available_system_bytes()
 
 
 @contextmanager

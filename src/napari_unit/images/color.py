@@ -51,3 +51,13 @@ def at_depth(domain: Domain, dtype: np.dtype[Any]) -> Domain:
             typical_high=tuple(value * factor for value in typical.high),
         ),
     )
+
+
+def contrast_limits(target: Domain, dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the pixel values that the target domain calls black and white."""
+    window = target.typical_window
+    low, high = min(window.low), max(window.high)
+    if dtype.kind in "iu":
+        bounds = np.iinfo(dtype)
+        low, high = max(low, float(bounds.min)), min(high, float(bounds.max))
+    return (low, high) if low < high else (low, low + 1.0)

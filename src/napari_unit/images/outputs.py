@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_unit.domains import Domain
 from napari_unit.engine.planes import PlaneSink
+from napari_unit.engine.system_memory import available_system_bytes
 from napari_unit.images.axes import Axes, axes_of_result, shape_of_result
 from napari_unit.images.levels import shrink
 from napari_unit.images.ome_tiff import OmeTiffPlan, OmeTiffSink, stored_axes
@@ -82,9 +83,24 @@ class MemoryOutput:
     ----------
     result
         Its shape.
+    also_taken
+        Bytes that computing it takes beside it.
+
+    Raises
+    ------
+    MemoryError
+        If there is too little; the system would grant it now and kill the process later.
     """
 
-    def __init__(self, result: ResultShape) -> None:
+    def __init__(self, result: ResultShape, also_taken: int) -> None:
+        needed = result.n_bytes + also_taken
+        available = available_system_bytes()
+        if available is not None and needed > available:
+            raise MemoryError(
+                f"The translation takes about {needed / 1e9:.1f} GB of memory, and "
+                f"{available / 1e9:.1f} GB are available; write it to a file (out), translate a "
+                "part of the image, or take a smaller dtype."
+            )
         self._result = result
         self._levels: list[NDArray[Any]] = []
 
