@@ -9,7 +9,8 @@ import pytest
 import tifffile
 import torch
 
-from napari_unit_training.config import Augmentation, Cadence, DomainSettings, TrainSettings
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.config_tables import Augmentation, Cadence, DomainSettings
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_unit_training.augment import Augmenter
-from napari_unit_training.config import Augmentation
+from napari_unit_training.config_tables import Augmentation
 
 GEOMETRY = Augmentation(brightness=0, contrast=0, gamma=0)
 NOTHING = Augmentation(

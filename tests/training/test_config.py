@@ -2,7 +2,8 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from napari_unit_training.config import Augmentation, Cadence, LossWeights, TrainSettings
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.config_tables import Augmentation, Cadence, LossWeights
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.methods.unit import Terms
 

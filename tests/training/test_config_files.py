@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from napari_unit_training.config import Augmentation, Cadence, LossWeights, TrainSettings
+from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import (
     merge,
     preset_names,
@@ -10,6 +10,7 @@ from napari_unit_training.config_files import (
     read_preset,
     settings_from,
 )
+from napari_unit_training.config_tables import Augmentation, Cadence, LossWeights
 from napari_unit_training.errors import TrainingError
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from napari_unit.models.file import load_model
 from napari_unit_training import budget
 from napari_unit_training import run as run_module
-from napari_unit_training.config import Cadence, DomainSettings, Watchdog
+from napari_unit_training.config_tables import Cadence, DomainSettings, Watchdog
 from napari_unit_training.control import Control
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (

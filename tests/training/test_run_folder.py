@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from napari_unit_training.config import Cadence, LossWeights
+from napari_unit_training.config_tables import Cadence, LossWeights
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import CheckpointSaved
 from napari_unit_training.run_folder import RunFolder

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_unit.domains import IntensityScaling
-from napari_unit_training.config import Augmentation, LossWeights
+from napari_unit_training.config_tables import Augmentation, LossWeights
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.loop import _load
 from napari_unit_training.session import Session, learning_rate_factor, masked, seeded

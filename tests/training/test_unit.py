@@ -7,7 +7,7 @@ from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.model import TranslationModel
 from napari_unit.models.networks import ResidualBlock
-from napari_unit_training.config import LossWeights
+from napari_unit_training.config_tables import LossWeights
 from napari_unit_training.discriminators import MultiScaleDiscriminator
 from napari_unit_training.losses import (
     adversarial_generator,

@@ -4,7 +4,7 @@ import random
 import pytest
 import torch
 
-from napari_unit_training.config import LossWeights, Watchdog
+from napari_unit_training.config_tables import LossWeights, Watchdog
 from napari_unit_training.watch import Look, Watch, variation
 
 SETTINGS = Watchdog(patience=3, grace_images=10)

@@ -7,7 +7,7 @@ import kornia.augmentation as kornia_augmentation
 import torch
 from torch import Tensor
 
-from napari_unit_training.config import Augmentation
+from napari_unit_training.config_tables import Augmentation
 
 
 class Augmenter:

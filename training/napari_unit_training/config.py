@@ -1,11 +1,18 @@
 """Settings of a training run: frozen values with the default at the field."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from napari_unit.models.architecture import Architecture
+from napari_unit_training.config_tables import (
+    Augmentation,
+    Cadence,
+    DomainSettings,
+    LossWeights,
+    Watchdog,
+    check_bounds,
+)
 from napari_unit_training.errors import TrainingError
 
 Adversarial = Literal["least-squares", "cross-entropy"]
@@ -17,180 +24,6 @@ OPEN_END = 10**12
 """Images in all of a run that has a time, as long as their number does not follow from it yet."""
 DISCRIMINATOR_STRIDE = 16
 """Product of the strides of one patch discriminator."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossWeights:
-    """Weights of the terms of the UNIT objective, in the ratios of the paper.
-
-    Parameters
-    ----------
-    adversarial
-        Of the adversarial terms (the paper's lambda_0).
-    kl
-        Of the Kullback-Leibler terms of the two auto-encoders (lambda_1).
-    reconstruction
-        Of their L1 reconstruction (lambda_2).
-    cycle_kl
-        Of the Kullback-Leibler terms of the cycle's second code (lambda_3).
-    cycle
-        Of the L1 distance between an image and its way there and back (lambda_4).
-    content
-        Of the disagreement of an image with its translation in blocks of 4 px; not part of UNIT.
-        Above 0 for domains in which bright stays bright: it keeps structures in their place.
-    identity
-        Of the L1 distance between an image and what comes of it when it is taken for one of the
-        other domain and translated to its own (CycleGAN, Zhu et al. 2017, section 5.2); not part
-        of UNIT. For domains with as many channels; costs a pass through all networks.
-    """
-
-    adversarial: float = 1.0
-    kl: float = 0.01
-    reconstruction: float = 10.0
-    cycle_kl: float = 0.01
-    cycle: float = 10.0
-    content: float = 0.0
-    identity: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse weights that would push a term the wrong way."""
-        _check_bounds(self, {f.name: (0.0, 1e6) for f in fields(self)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augmentation:
-    """Random changes of the training crops, all in the batch on the training device.
-
-    Parameters
-    ----------
-    horizontal_flip, vertical_flip
-        Mirror a crop with probability one half.
-    rotate_90
-        Turn a crop by 0, 90, 180 or 270 degrees, each as likely.
-    brightness
-        Largest shift, as a fraction of the intensity range; 0 switches it off.
-    contrast, gamma
-        Largest relative change of the gain, and of the exponent, above the low end of the range;
-        0 switches them off.
-    rotation
-        Largest angle of a turn, in degrees; what comes in at the corners is mirrored. 0: off.
-    scale
-        Largest relative change of size; 0: off.
-    blur
-        Largest standard deviation of a Gaussian blur that one half of the crops get, in pixels;
-        0: off.
-    noise
-        Standard deviation of Gaussian noise that one half of the crops get, in units of [-1, 1];
-        0: off.
-    """
-
-    horizontal_flip: bool = True
-    vertical_flip: bool = True
-    rotate_90: bool = True
-    brightness: float = 0.05
-    contrast: float = 0.1
-    gamma: float = 0.1
-    rotation: float = 0.0
-    scale: float = 0.0
-    blur: float = 0.0
-    noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse changes that would make another image of it."""
-        _check_bounds(
-            self,
-            {
-                **dict.fromkeys(("brightness", "contrast", "gamma", "scale", "noise"), (0.0, 0.9)),
-                "rotation": (0.0, 180.0),
-                "blur": (0.0, 5.0),
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cadence:
-    """How often a run reports, in images seen.
-
-    Parameters
-    ----------
-    log
-        Images between two reports of the losses.
-    preview
-        Images between two preview pictures.
-    checkpoint
-        Images between two checkpoints; what a kill can cost.
-    """
-
-    log: int = 100
-    preview: int = 2_000
-    checkpoint: int = 2_000
-
-    def __post_init__(self) -> None:
-        """Refuse a cadence that never comes."""
-        _check_bounds(self, {f.name: (1, 10**9) for f in fields(self)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watchdog:
-    """When a run is taken back to its last good state, and how often.
-
-    Parameters
-    ----------
-    every_images
-        Images between two looks.
-    grace_images
-        First images of a run, in which only numbers that are not finite count as trouble.
-    patience
-        Looks in a row that must find the same trouble, but for numbers that are not finite.
-    rate_factor
-        What the learning rates are multiplied with each time.
-    max_returns
-        Times that a run goes back before it gives up; 0 gives up at once.
-    """
-
-    every_images: int = 200
-    grace_images: int = 2_000
-    patience: int = 5
-    rate_factor: float = 0.5
-    max_returns: int = 3
-
-    def __post_init__(self) -> None:
-        """Refuse a watchdog that never looks or makes things worse."""
-        _check_bounds(
-            self,
-            {
-                "every_images": (1, 10**9),
-                "grace_images": (0, 10**9),
-                "patience": (1, 1000),
-                "rate_factor": (1e-3, 1.0),
-                "max_returns": (0, 100),
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DomainSettings:
-    """How one of the two sources of images is understood.
-
-    Parameters
-    ----------
-    name
-        By which users choose the direction; empty: the folder's name.
-    scaling
-        How pixel values map to [-1, 1]: ``"percentiles:LOW,HIGH"`` of each image,
-        ``"range:LOW,HIGH"`` in pixel values, or ``"auto"``: 0 to 255 for 8-bit RGB, else the
-        percentiles 0.1 and 99.9.
-    channels
-        Names of the channels, in order; empty: intensity, or red, green and blue, or numbers.
-    axes
-        A letter per axis of every image, as in ``"YXS"``, ``"CYX"`` or ``"ZYX"``, where the files
-        do not say what their axes are; empty: they do. Axes other than C, S, Y and X are planes.
-    """
-
-    name: str = ""
-    scaling: str = "auto"
-    channels: tuple[str, ...] = ()
-    axes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,7 +152,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Refuse values that no run can have."""
-        _check_bounds(
+        check_bounds(
             self,
             {
                 "discriminator_width": (1, 512),
@@ -365,10 +198,3 @@ class TrainSettings:
         """Return the settings as plain JSON values, nested as in TOML."""
         mapping: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return mapping
-
-
-def _check_bounds(settings: Any, bounds: Mapping[str, tuple[float, float]]) -> None:
-    for name, (low, high) in bounds.items():
-        value = getattr(settings, name)
-        if not low <= value <= high:
-            raise TrainingError(f"{name} is {value}; it must lie from {low:g} to {high:g}.")

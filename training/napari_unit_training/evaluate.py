@@ -76,7 +76,7 @@ def _crops(
     axes: str,
     device: "torch.device",
 ) -> "torch.Tensor":
-    from napari_unit_training.config import DomainSettings
+    from napari_unit_training.config_tables import DomainSettings
     from napari_unit_training.data.loading import load_domain
     from napari_unit_training.data.sampling import sample_crops
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from napari_unit_training.config import LossWeights, Watchdog
+from napari_unit_training.config_tables import LossWeights, Watchdog
 
 CONSTANT_SHARE = 0.1
 """Translations that vary less than this share of what real images vary by are called constant."""

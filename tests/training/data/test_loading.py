@@ -8,7 +8,7 @@ import tifffile
 import torch
 import zarr
 
-from napari_unit_training.config import DomainSettings
+from napari_unit_training.config_tables import DomainSettings
 from napari_unit_training.data import training_images
 from napari_unit_training.data.loading import load_domain
 from napari_unit_training.errors import TrainingError

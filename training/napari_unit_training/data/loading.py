@@ -10,7 +10,7 @@ import torch
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.engine.devices import available_bytes
 from napari_unit.images.source_image import SourceImage
-from napari_unit_training.config import DomainSettings
+from napari_unit_training.config_tables import DomainSettings
 from napari_unit_training.data.checks import (
     ImageProblems,
     check_channels,

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_unit.models.model import TranslationModel
-from napari_unit_training.config import Adversarial, CycleKl, LossWeights
+from napari_unit_training.config import Adversarial, CycleKl
+from napari_unit_training.config_tables import LossWeights
 from napari_unit_training.losses import (
     adversarial_discriminator,
     adversarial_generator,
