@@ -17,12 +17,12 @@ GUI = {"napari", "magicgui", "qtpy", "superqt", "vispy", "PyQt5", "PyQt6", "PySi
 HEAVY = GUI | {"torch", "kornia", "numpy", "scipy", "dask", "zarr", "tifffile", "PIL", "rich"}
 # Read by the dock widget, the command line and the simulator, which open at once.
 WITHOUT_TORCH = [
-    "atomic", "direction", "domains", "engine.planes", "engine.sampling",
-    "engine.system_memory", "geometry.regions", "geometry.tiling", "images.array_files", "images.axes", "images.color", "images.decoding",
-    "images.files", "images.layers", "images.levels", "images.ome_tiff", "images.outputs",
-    "images.pictures", "images.placement", "images.source_image", "images.storage",
-    "images.tiff_files", "images.units", "images.zarr_files", "models.architecture",
-    "models.card", "models.zoo", "progress", "provenance", "simulate",
+    "atomic", "direction", "domains", "engine.planes", "engine.sampling", "engine.system_memory",
+    "geometry.regions", "geometry.tiling", "images.array_files", "images.axes", "images.color",
+    "images.decoding", "images.files", "images.layers", "images.levels", "images.ome_tiff",
+    "images.outputs", "images.pictures", "images.placement", "images.source_image",
+    "images.storage", "images.tiff_files", "images.units", "images.zarr_files",
+    "models.architecture", "models.card", "models.zoo", "progress", "provenance", "simulate",
 ]  # fmt: skip
 
 
