@@ -117,6 +117,29 @@ class PreviewWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class QualityMeasured:
+    """How good the model is on crops that it does not learn from.
+
+    Parameters
+    ----------
+    images_seen
+        When it was measured.
+    directions
+        From a to b and from b to a: the fields of
+        `napari_unit_training.quality.measures.DirectionQuality`.
+    score
+        What the best model is chosen by; smaller is better.
+    is_best
+        Whether this is the best so far; ``best.safetensors`` is this model then.
+    """
+
+    images_seen: int
+    directions: tuple[Mapping[str, Any], ...]
+    score: float
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointSaved:
     """The run can go on from here after a kill.
 
@@ -216,6 +239,7 @@ Event = (
     | Estimated
     | Progress
     | PreviewWritten
+    | QualityMeasured
     | CheckpointSaved
     | Paused
     | WentOn

@@ -77,6 +77,12 @@ def describe(event: run_events.Event) -> str:
             return f"{event.images_seen}{of_all} images · {_report(event)}"
         case run_events.PreviewWritten():
             return f"Preview: {event.path}"
+        case run_events.QualityMeasured():
+            found = ", ".join(
+                f"{q['source']} → {q['target']} {q['distance']:.3f}" for q in event.directions
+            )
+            best = "; the best so far" if event.is_best else ""
+            return f"Distance to real images after {event.images_seen} images: {found}{best}."
         case run_events.CheckpointSaved():
             return f"Checkpoint: {event.path}"
         case run_events.Paused():
