@@ -8,14 +8,14 @@ import torch
 from napari_unit.models.file import load_model
 from napari_unit_training.command import settings_of
 from napari_unit_training.config_files import read_preset, settings_from
+from napari_unit_training.data.loading import load_domains
 from napari_unit_training.export import export_model, make_card
-from napari_unit_training.loop import _load
 from napari_unit_training.session import Session
 
 
 @pytest.fixture
 def data(settings, folders):
-    return _load(settings, *folders, torch.device("cpu"))
+    return load_domains(settings, *folders, torch.device("cpu"))
 
 
 def test_the_file_holds_the_averaged_weights_and_the_card(settings, data, tmp_path):

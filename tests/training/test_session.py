@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from napari_unit.domains import IntensityScaling
 from napari_unit_training.config_tables import Augmentation, LossWeights
+from napari_unit_training.data.loading import load_domains
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.loop import _load
 from napari_unit_training.session import Session, learning_rate_factor, masked, seeded
 
 CPU = torch.device("cpu")
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def make(folders):
     def build(settings):
-        data = _load(settings, *folders, torch.device("cpu"))
+        data = load_domains(settings, *folders, torch.device("cpu"))
         return Session(settings, (data[0].domain, data[1].domain), CPU), data
 
     return build

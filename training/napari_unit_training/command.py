@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--minutes", type=float, metavar="N", help="time to train, instead")
     add("--seed", type=int, metavar="N", help="of everything random")
     add("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
+    add("--devices", type=int, metavar="N", help="how many train together, sharing every batch")
     for side, which in (("a", "first"), ("b", "second")):
         add(f"--name-{side}", metavar="NAME", help=f"name of the {which} domain")
         add(f"--scaling-{side}", metavar="SCALING",
@@ -64,6 +65,7 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
         "minutes": 0.0 if args.images is not None else args.minutes,
         "seed": args.seed,
         "device": args.device,
+        "devices": args.devices,
         "skip_bad_images": args.skip_bad_images,
         "domain_a": {"name": args.name_a, "scaling": args.scaling_a, "axes": args.axes_a},
         "domain_b": {"name": args.name_b, "scaling": args.scaling_b, "axes": args.axes_b},

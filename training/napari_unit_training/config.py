@@ -99,6 +99,9 @@ class TrainSettings:
         ``"auto"``: bfloat16 convolutions where the device is fast at them; ``"float32"``.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    devices
+        How many train together, each on its share of every batch: GPUs, or processes that share
+        the cores of the CPU.
     seed
         Of everything random: weights, crops, augmentation, latent noise.
     cadence
@@ -145,6 +148,7 @@ class TrainSettings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Precision = "auto"
     device: str = "auto"
+    devices: int = 1
     seed: int = 0
     cadence: Cadence = field(default_factory=Cadence)
     watchdog: Watchdog = field(default_factory=Watchdog)
@@ -173,6 +177,7 @@ class TrainSettings:
                 "warm_start_masked": (0.0, 0.9),
                 "ema_half_life_images": (0, 10**9),
                 "ema_ramp": (1e-6, 1.0),
+                "devices": (1, 4096),
                 "seed": (0, 2**63 - 1),
             },
         )
@@ -182,6 +187,11 @@ class TrainSettings:
             raise TrainingError(str(error)) from error
         if not all(0 <= beta < 1 for beta in self.betas):
             raise TrainingError(f"betas is {self.betas}; both must be from 0 to below 1.")
+        if self.batch_size < self.devices:
+            raise TrainingError(
+                f"batch_size is {self.batch_size} and devices is {self.devices}; each device needs "
+                "an image of every batch: raise batch_size, or take fewer devices."
+            )
         smallest = DISCRIMINATOR_STRIDE * 2 ** (self.n_scales - 1)
         if self.crop_px % 4 or self.crop_px < smallest:
             raise TrainingError(

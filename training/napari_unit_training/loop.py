@@ -8,21 +8,26 @@ from pathlib import Path
 
 import torch
 
+from napari_unit.domains import Domain
 from napari_unit.engine.devices import available_bytes
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.control import Control
-from napari_unit_training.data.loading import DomainImages, load_domain
+from napari_unit_training.data.loading import DomainImages, load_domains
 from napari_unit_training.data.sources import Source, told
-from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import Estimated, Event, Reading
+from napari_unit_training.follower import follow
+from napari_unit_training.launch import gathered
 from napari_unit_training.memory import make_fit
-from napari_unit_training.precision import choose_device, flushed_denormals
+from napari_unit_training.precision import flushed_denormals
 from napari_unit_training.run import Run, started
 from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.session import Session
 from napari_unit_training.state import load_latest
+from napari_unit_training.team import Team
 
 REHEARSED_STEPS = 2
+
+_Data = tuple[DomainImages, DomainImages]
 
 
 def train(
@@ -53,30 +58,33 @@ def train(
     TrainingError
         If images, settings or folder cannot be used, or the training diverges.
     """
-    device = choose_device(settings.device)
     folder = RunFolder(out)
     goes_on = folder.settings_path.is_file()
     if fit:
         settings = folder.fitted(settings)
     folder.check(settings)
-    Control(folder.control).forget_old()
-    yield Reading(told(source_a), told(source_b))
-    with flushed_denormals():  # before anything starts torch's threads, which inherit it
-        data = _load(settings, source_a, source_b, device)
-        domains = (data[0].domain, data[1].domain)
-        if not goes_on:
-            settings, _ = make_fit(settings, domains, device, fit=fit)
-        folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
-        session = Session(settings, domains, device)
-    folder.tidy()
-    run = Run(session, data, folder)
-    state = load_latest(folder.checkpoints, device)
-    if state is not None:
-        run.load_state(state)
-    folder.rewind(session.images_seen)
-    # closed here and not by the garbage collector, which would swallow a failing last checkpoint
-    with contextlib.closing(run.events()) as events:
-        yield from events
+    with gathered(settings.devices, settings.device) as (team, device):
+        if not team.leads:
+            follow(team, device)
+            return
+        settings = replace(settings, devices=team.n_processes)
+        Control(folder.control).forget_old()
+        yield Reading(told(source_a), told(source_b))
+        with flushed_denormals():  # before anything starts torch's threads, which inherit it
+            data = _load(settings, source_a, source_b, device, team)
+            if not goes_on:
+                settings, _ = make_fit(settings, _domains(data), device, team.n_sharing, fit=fit)
+            folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
+            session = _begin(settings, data, device, team)
+        folder.tidy()
+        run = Run(session, data, folder)
+        state = load_latest(folder.checkpoints, device)
+        if state is not None:
+            run.load_state(state)
+        folder.rewind(session.images_seen)
+        # closed here and not by the garbage collector, which would swallow a failing checkpoint
+        with contextlib.closing(run.events()) as events:
+            yield from events
 
 
 def rehearse(
@@ -98,26 +106,29 @@ def rehearse(
     TrainingError
         As `train`.
     """
-    device = choose_device(settings.device)
     folder = RunFolder(out)
     if fit:
         settings = folder.fitted(settings)
     folder.check(settings)
-    yield Reading(told(source_a), told(source_b))
-    with flushed_denormals():
-        data = _load(settings, source_a, source_b, device)
-        settings, n_bytes = make_fit(settings, (data[0].domain, data[1].domain), device, fit=fit)
-        n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
-        rehearsed = replace(settings, images_total=n_images)
-        session = Session(rehearsed, (data[0].domain, data[1].domain), device)
-    yield started(session, data)
-    with flushed_denormals():
-        session.step(data)  # memory is taken and code compiled in the first
-        began_s, before = time.monotonic(), session.images_seen
-        for _ in range(REHEARSED_STEPS):
-            losses = session.step(data)
-        float(losses["kl_a"])  # until here the device may have been at work
-    speed = (session.images_seen - before) / max(time.monotonic() - began_s, 1e-9)
+    with gathered(settings.devices, settings.device) as (team, device):
+        if not team.leads:
+            follow(team, device)
+            return
+        settings = replace(settings, devices=team.n_processes)
+        yield Reading(told(source_a), told(source_b))
+        with flushed_denormals():
+            data = _load(settings, source_a, source_b, device, team)
+            settings, n_bytes = make_fit(settings, _domains(data), device, team.n_sharing, fit=fit)
+            n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
+            session = _begin(replace(settings, images_total=n_images), data, device, team)
+        yield started(session, data)
+        with flushed_denormals():
+            session.step(data)  # memory is taken and code compiled in the first
+            began_s, before = time.monotonic(), session.images_seen
+            for _ in range(REHEARSED_STEPS):
+                losses = session.step(data)
+            float(losses["kl_a"])  # until here the device may have been at work
+        speed = (session.images_seen - before) / max(time.monotonic() - began_s, 1e-9)
     seconds = settings.minutes * 60 if settings.minutes else settings.images_total / speed
     yield Estimated(
         int(seconds * speed) if settings.minutes else settings.images_total,
@@ -130,17 +141,27 @@ def rehearse(
 
 
 def _load(
-    settings: TrainSettings, source_a: Source, source_b: Source, device: torch.device
-) -> tuple[DomainImages, DomainImages]:
-    a, b = (
-        load_domain(
-            source, domain, settings.crop_px, skip_bad=settings.skip_bad_images, device=device
-        )
-        for source, domain in ((source_a, settings.domain_a), (source_b, settings.domain_b))
-    )
-    if a.domain.name == b.domain.name:
-        raise TrainingError(
-            f"Both domains are called {a.domain.name!r}; name them apart with --name-a and "
-            "--name-b, or domain_a.name and domain_b.name."
-        )
-    return a, b
+    settings: TrainSettings, source_a: Source, source_b: Source, device: torch.device, team: Team
+) -> _Data:
+    """Load the images, in all processes at the same time."""
+    sources = {"a": _plain(source_a), "b": _plain(source_b)}
+    team.send({"settings": settings.to_mapping(), **sources})
+    data = load_domains(settings, source_a, source_b, device, team.n_sharing)
+    team.agree()
+    return data
+
+
+def _begin(settings: TrainSettings, data: _Data, device: torch.device, team: Team) -> Session:
+    """Build the networks, in all processes."""
+    fingerprints = [domain.fingerprint for domain in data]
+    team.send({"settings": settings.to_mapping(), "fingerprints": fingerprints})
+    team.agree()
+    return Session(settings, _domains(data), device, team)
+
+
+def _domains(data: _Data) -> tuple[Domain, Domain]:
+    return data[0].domain, data[1].domain
+
+
+def _plain(source: Source) -> list[str]:
+    return [str(source)] if isinstance(source, str | Path) else [str(part) for part in source]

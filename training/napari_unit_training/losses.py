@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_unit_training.config import Adversarial
+from napari_unit_training.share import WHOLE, Share
 
 CONTENT_BLOCK_PX = 4
 CONTENT_FAINT = 0.01
@@ -70,7 +71,9 @@ def content_disagreement(image: Tensor, translation: Tensor) -> Tensor:
     return (1.0 - (x * t).mean(1) / (variances[0] * variances[1]).sqrt()).mean()
 
 
-def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+def gradient_penalty(
+    discriminator: nn.Module, real: Tensor, fake: Tensor, share: Share = WHOLE
+) -> Tensor:
     """Return ``|| d D(x) / dx ||^2 / 2`` at points between images and translations, averaged.
 
     D is the sum of all logits of an image over patches and scales; ``x = t real + (1 - t) fake``
@@ -85,9 +88,11 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Te
         Maps images to logits per scale.
     real, fake
         Shape (B, C, H, W) in [-1, 1].
+    share
+        Which part of a batch they are.
     """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
-    mixed = torch.lerp(fake.float(), real.float(), share).detach().requires_grad_()
+    between = share.uniform_for(real, 1, 1, 1)
+    mixed = torch.lerp(fake.float(), real.float(), between).detach().requires_grad_()
     logits = [of_scale.float().sum() for of_scale in discriminator(mixed)]
     (gradient,) = torch.autograd.grad(logits, mixed, create_graph=True)
     return 0.5 * gradient.square().sum((1, 2, 3)).mean()

@@ -55,19 +55,27 @@ class MemoryEstimate:
         return int(self._fixed + self._per_pixel * batch_size * crop_px**2)
 
     def fitting(self, settings: TrainSettings, available: int) -> TrainSettings | None:
-        """Return the settings with the largest batch, then the largest crop, that fit; or None."""
-        smallest = DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1)
-        choices = [(batch, settings.crop_px) for batch in range(settings.batch_size, 0, -1)]
+        """Return the settings with the largest batch, then the largest crop, that fit; or None.
+
+        Every device gets an image at least.
+        """
+        n, smallest = settings.devices, DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1)
+        choices = [(batch, settings.crop_px) for batch in range(settings.batch_size, n - 1, -1)]
         crops = range(settings.crop_px - _CROP_STEP_PX, smallest - 1, -_CROP_STEP_PX)
-        choices += [(1, crop - crop % 4) for crop in crops]
+        choices += [(n, crop - crop % 4) for crop in crops]
         for batch, crop in choices:
-            if self.bytes_of(batch, crop) <= available:
+            if self.bytes_of(_largest_share(batch, n), crop) <= available:
                 return replace(settings, batch_size=batch, crop_px=crop)
         return None
 
 
 def make_fit(
-    settings: TrainSettings, domains: tuple[Domain, Domain], device: torch.device, *, fit: bool
+    settings: TrainSettings,
+    domains: tuple[Domain, Domain],
+    device: torch.device,
+    n_sharing: int = 1,
+    *,
+    fit: bool,
 ) -> tuple[TrainSettings, int]:
     """Check that a run fits into its device's memory.
 
@@ -75,13 +83,15 @@ def make_fit(
     ----------
     settings, domains, device
         Of the run.
+    n_sharing
+        Processes of the run that share the device's memory.
     fit
         Take what fits where the settings do not.
 
     Returns
     -------
     The settings, with a smaller batch or crop where that was allowed and needed; and about how
-    many bytes a step takes.
+    many bytes a step takes in one process.
 
     Raises
     ------
@@ -89,14 +99,18 @@ def make_fit(
         If it does not fit; the sentence says what would.
     """
     estimate = MemoryEstimate(settings, domains, device)
-    needed = estimate.bytes_of(settings.batch_size, settings.crop_px)
+    needed = estimate.bytes_of(
+        _largest_share(settings.batch_size, settings.devices), settings.crop_px
+    )
     available = available_bytes(device)
-    if available is None or needed <= available:
+    if available is None or needed <= available // n_sharing:
         return settings, needed
+    available //= n_sharing
     smaller = estimate.fitting(settings, available)
     sentence = (
         f"A step with batches of {settings.batch_size} crops of {settings.crop_px} px takes about "
-        f"{needed / 1e9:.1f} GB of memory, and {device} has {available / 1e9:.1f} GB free; "
+        f"{needed / 1e9:.1f} GB of memory{_each(settings.devices)}, and {device} has "
+        f"{available / 1e9:.1f} GB free{_each(n_sharing)}; "
     )
     if smaller is None:
         raise TrainingError(sentence + "take a smaller width.")
@@ -105,7 +119,12 @@ def make_fit(
             sentence + f"batches of {smaller.batch_size} crops of {smaller.crop_px} px would fit: "
             "set batch_size and crop_px, or give --fit."
         )
-    return smaller, estimate.bytes_of(smaller.batch_size, smaller.crop_px)
+    share = _largest_share(smaller.batch_size, smaller.devices)
+    return smaller, estimate.bytes_of(share, smaller.crop_px)
+
+
+def _largest_share(batch_size: int, n_devices: int) -> int:
+    return -(-batch_size // n_devices)
 
 
 def _kept_bytes(unit: Unit, side_px: int, *, half: bool) -> int:
@@ -130,3 +149,7 @@ def _kept_bytes(unit: Unit, side_px: int, *, half: bool) -> int:
         terms = unit.generator_pass(images).terms  # while they live, storages have their own places
     del terms
     return sum(kept.values())
+
+
+def _each(n: int) -> str:
+    return " for each process" if n > 1 else ""

@@ -35,6 +35,7 @@ from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.scalars import TensorBoardLog
 from napari_unit_training.session import AUGMENTED, PREVIEW_A, PREVIEW_B, Session, seeded
 from napari_unit_training.state import forget_after, load_latest, save_checkpoint
+from napari_unit_training.team import Kind, Order
 from napari_unit_training.watch import Look, Watch, variation
 
 PREVIEW_CROPS = 4
@@ -136,6 +137,7 @@ class Run:
         began_s = time.monotonic()
         yield self._told(Paused(self.session.images_seen))
         while self.control.asks_for("pause") and not self.control.asks_for("stop"):
+            self.session.team.give(Order(Kind.IDLE))  # or those that follow would give up
             time.sleep(_POLL_S)
         self.reporter.start_clock()
         if self.budget is not None:
@@ -278,11 +280,12 @@ class Run:
 def started(session: Session, data: tuple[DomainImages, DomainImages]) -> Started:
     """Return what is known of a run before its first step."""
     a, b = data
+    n = session.team.n_processes
     wants_half = session.settings.precision == "auto" and bfloat16_pays(session.device)
     return Started(
         session.images_seen,
         session.images_total,
-        str(session.device),
+        f"{n} x {session.device.type}" if n > 1 else str(session.device),
         "bfloat16" if wants_half else "float32",
         (a.domain.name, b.domain.name),
         (len(a.images), len(b.images)),

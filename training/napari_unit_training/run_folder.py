@@ -134,7 +134,7 @@ def _is_no_run_yet(entry: Path) -> bool:
 
 def _differences(before: TrainSettings, now: TrainSettings) -> list[str]:
     """Name the settings that differ, but for those that a result does not depend on."""
-    old = replace(before, device=now.device, cadence=now.cadence).to_mapping()
+    old = replace(before, device=now.device, devices=now.devices, cadence=now.cadence).to_mapping()
     new = now.to_mapping()
     return [f"{key} was {old[key]!r} and is {new[key]!r}" for key in new if old[key] != new[key]]
 

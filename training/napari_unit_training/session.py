@@ -9,7 +9,7 @@ from torch import Tensor
 
 from napari_unit.domains import Domain
 from napari_unit.models.model import TranslationModel
-from napari_unit_training.augment import Augmenter
+from napari_unit_training.augment import Augmenter, masked
 from napari_unit_training.config import OPEN_END, TrainSettings
 from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.data.sampling import sample_crops, seed_of
@@ -18,12 +18,12 @@ from napari_unit_training.ema import AveragedModel
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast
+from napari_unit_training.share import Share
+from napari_unit_training.team import ALONE, Kind, Order, Team
 
 INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B, AUGMENTED = range(7)
 N_STREAMS = 16
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
-MASK_SQUARES = 8
-"""Along each side of a crop."""
 
 
 def learning_rate_factor(
@@ -34,18 +34,6 @@ def learning_rate_factor(
     decaying = decay_fraction * images_total
     left = images_total - images_seen
     return halved * (min(1.0, left / decaying) if decaying > 0 else 1.0)
-
-
-def masked(images: Tensor, fraction: float) -> Tensor:
-    """Return images (B, C, H, W) with about a fraction of 8 x 8 squares set to zero, mid-grey.
-
-    Filling them in teaches what a domain's images look like (masked auto-encoding as a warm start
-    of translation: Torbunov et al. 2023, UVCGAN). Random numbers come from torch's
-    global generator.
-    """
-    hidden = torch.rand(len(images), 1, MASK_SQUARES, MASK_SQUARES, device=images.device) < fraction
-    grown = torch.nn.functional.interpolate(hidden.float(), images.shape[-2:]) > 0
-    return images.masked_fill(grown, 0.0)
 
 
 def make_unit(settings: TrainSettings, domains: tuple[Domain, Domain]) -> Unit:
@@ -94,6 +82,8 @@ class Session:
         a and b.
     device
         Where it computes.
+    team
+        The processes that train together; every batch is shared among them.
 
     Attributes
     ----------
@@ -102,14 +92,19 @@ class Session:
     returns
         How often it was taken back to an earlier state; each time lowers the learning rates.
     last_batch
-        Images and translations of the last step; none in a warm start.
+        Images and translations of the last step, the share of this process; none in a warm start.
     """
 
     def __init__(
-        self, settings: TrainSettings, domains: tuple[Domain, Domain], device: torch.device
+        self,
+        settings: TrainSettings,
+        domains: tuple[Domain, Domain],
+        device: torch.device,
+        team: Team = ALONE,
     ) -> None:
         self.settings = settings
         self.device = device
+        self.team = team
         self.images_seen = 0
         self.images_total = OPEN_END if settings.minutes else settings.images_total
         self.returns = 0
@@ -140,48 +135,51 @@ class Session:
 
         Returns
         -------
-        Every unweighted term that was computed, by name, as a scalar without gradient.
+        Every unweighted term that was computed, by name, as a scalar without gradient, over the
+        whole batch.
         """
         settings = self.settings
+        self.team.give(Order(Kind.STEP, self.images_seen, self.images_total, self.returns))
         batch_size = min(settings.batch_size, self.images_total - self.images_seen)
         self._set_learning_rates()
+        share = self.team.share(batch_size)
         with seeded(seed_of(settings.seed, self.images_seen, self._stream(STEP)), self.device):
             images = Pair(
-                self._batch(data[0], CROPS_A, batch_size), self._batch(data[1], CROPS_B, batch_size)
+                self._batch(data[0], CROPS_A, share), self._batch(data[1], CROPS_B, share)
             )
             if self.images_seen < settings.warm_start_images:
-                losses = self._warm_start(images)
+                losses = self._warm_start(images, share)
             else:
-                losses = self._translate(images)
+                losses = self._translate(images, share)
         self.images_seen += batch_size
         self.averaged.update(self.unit.model, self.images_seen, batch_size)
-        return losses
+        return self.team.mean_losses(losses, share.weight)
 
-    def _warm_start(self, images: Pair) -> dict[str, Tensor]:
+    def _warm_start(self, images: Pair, share: Share) -> dict[str, Tensor]:
         """Update the auto-encoders on images with masked parts; see `masked`."""
         settings = self.settings
-        shown = Pair(*(masked(i, settings.warm_start_masked) for i in (images.a, images.b)))
+        fraction = settings.warm_start_masked
+        shown = Pair(masked(images.a, fraction, share), masked(images.b, fraction, share))
         with autocast(self.device, settings.precision):
-            terms = self.unit.reconstruction_terms(shown, images)
+            terms = self.unit.reconstruction_terms(shown, images, share)
         weight = {"kl": settings.weights.kl, "reconstruction": settings.weights.reconstruction}
         total = sum(weight[name[:-2]] * term for name, term in terms.items())
         assert isinstance(total, Tensor)
-        self.generator_optimiser.zero_grad()
-        total.backward()
-        self.generator_optimiser.step()
+        self._update(self.unit.model, self.generator_optimiser, share.weight * total)
         self.last_batch = None
         return {name: term.detach() for name, term in terms.items()}
 
-    def _translate(self, images: Pair) -> dict[str, Tensor]:
+    def _translate(self, images: Pair, share: Share) -> dict[str, Tensor]:
         """Update the generators on the whole objective, then the discriminators."""
         settings = self.settings
         with autocast(self.device, settings.precision):
-            generated = self.unit.generator_pass(images)
-        self.generator_optimiser.zero_grad()
-        generated.terms.weighted_sum(settings.weights).backward()
-        self.generator_optimiser.step()
+            generated = self.unit.generator_pass(images, share)
+        objective = share.weight * generated.terms.weighted_sum(settings.weights)
+        self._update(self.unit.model, self.generator_optimiser, objective)
         with autocast(self.device, settings.precision):
-            fakes = generated.fakes if settings.reuse_fakes else self.unit.translations(images)
+            fakes = generated.fakes
+            if not settings.reuse_fakes:
+                fakes = self.unit.translations(images, share)
             losses = self.unit.discriminator_losses(images, fakes)
         told = {
             **generated.terms.detached(),
@@ -192,30 +190,37 @@ class Session:
         total = settings.weights.adversarial * (losses.a + losses.b)
         every = settings.gradient_penalty_every
         if settings.gradient_penalty and self.images_seen // settings.batch_size % every == 0:
-            penalty = self.unit.gradient_penalties(images, fakes)
+            penalty = self.unit.gradient_penalties(images, fakes, share)
             total = total + every * settings.gradient_penalty * (penalty.a + penalty.b)
             told |= {
                 "gradient_penalty_a": penalty.a.detach(),
                 "gradient_penalty_b": penalty.b.detach(),
             }
-        self.discriminator_optimiser.zero_grad()
-        total.backward()
-        self.discriminator_optimiser.step()
+        self._update(self.unit.discriminators, self.discriminator_optimiser, share.weight * total)
         return told
 
-    def _batch(self, data: DomainImages, stream: int, batch_size: int) -> Tensor:
+    def _update(
+        self, networks: torch.nn.Module, optimiser: torch.optim.Adam, objective: Tensor
+    ) -> None:
+        """Take one step down the objective of all processes, of which this is one summand."""
+        optimiser.zero_grad()
+        objective.backward()
+        self.team.sum_gradients(networks)
+        optimiser.step()
+
+    def _batch(self, data: DomainImages, stream: int, share: Share) -> Tensor:
         settings = self.settings
         crops = sample_crops(
             data.images,
             seed=settings.seed,
-            images_seen=self.images_seen,
+            images_seen=self.images_seen + share.start,
             stream=self._stream(stream),
-            batch_size=batch_size,
+            batch_size=share.stop - share.start,
             crop_px=settings.crop_px,
             min_deviation=settings.min_crop_deviation,
             device=self.device,
         )
-        changed = self.augmenter(crops)
+        changed = share.part(self.augmenter(share.padded(crops)))
         return changed.contiguous(memory_format=torch.channels_last)
 
     @property
@@ -250,6 +255,10 @@ class Session:
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor
 
+    def obey(self, order: Order) -> None:
+        """Be where the leader is, before a step of a process that follows."""
+        _, self.images_seen, self.images_total, self.returns = order
+
     def is_finite(self) -> bool:
         """Whether all weights, the averaged ones too, are numbers."""
         networks = (self.unit, self.averaged.model)
@@ -268,7 +277,8 @@ class Session:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `state` returned, the leader with all that follow it."""
+        self.team.send_state({name: state[name] for name in self.state()})
         self.images_seen = int(state["images_seen"])
         self.images_total = int(state["images_total"])
         self.returns = int(state["returns"])

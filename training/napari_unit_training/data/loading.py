@@ -10,6 +10,7 @@ import torch
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.engine.devices import available_bytes
 from napari_unit.images.source_image import SourceImage
+from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_tables import DomainSettings
 from napari_unit_training.data.checks import (
     ImageProblems,
@@ -107,6 +108,50 @@ def load_domain(
         notes=(*_left_out(problems), *_notes(source, usable, settings)),
         fingerprint=fingerprint_of(measured),
     )
+
+
+def load_domains(
+    settings: TrainSettings,
+    source_a: Source,
+    source_b: Source,
+    device: torch.device,
+    n_sharing: int = 1,
+) -> tuple[DomainImages, DomainImages]:
+    """Load both domains of a run; see `load_domain`.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    source_a, source_b
+        Training images of the two domains.
+    device
+        Where images are held.
+    n_sharing
+        Processes that hold images there, each its own.
+
+    Raises
+    ------
+    TrainingError
+        As `load_domain`; or if both domains have the same name.
+    """
+    a, b = (
+        load_domain(
+            source,
+            domain,
+            settings.crop_px,
+            skip_bad=settings.skip_bad_images,
+            device=device,
+            hold_bytes=(available_bytes(device) or 0) // (_HELD_SHARE * n_sharing),
+        )
+        for source, domain in ((source_a, settings.domain_a), (source_b, settings.domain_b))
+    )
+    if a.domain.name == b.domain.name:
+        raise TrainingError(
+            f"Both domains are called {a.domain.name!r}; name them apart with --name-a and "
+            "--name-b, or domain_a.name and domain_b.name."
+        )
+    return a, b
 
 
 def _hold(

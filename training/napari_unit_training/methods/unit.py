@@ -22,6 +22,7 @@ from napari_unit_training.losses import (
     kl_to_unit_normal,
     l1_distance,
 )
+from napari_unit_training.share import WHOLE, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,22 +161,30 @@ class Unit(nn.Module):
         self.cycle_kl_codes = cycle_kl_codes
         self.with_identity = with_identity
 
-    def generator_pass(self, images: Pair) -> GeneratorPass:
+    def generator_pass(self, images: Pair, share: Share = WHOLE) -> GeneratorPass:
         """Compute all terms of encoders and decoders on images (B, C, H, W) in [-1, 1].
 
         The latent noise N(0, I) comes from torch's global generator; reconstruction and
-        translation of an image share one sample, the way back draws a fresh one.
+        translation of an image have one sample in common, the way back draws a fresh one.
+
+        Parameters
+        ----------
+        images
+            Of both domains.
+        share
+            Which part of a batch they are.
         """
         encoder_a, encoder_b = self.model.encoders
         decoder_a, decoder_b = self.model.decoders
         batch = images.a.shape[0]
         mean_a, mean_b = encoder_a(images.a), encoder_b(images.b)  # (B, 4 width, H/4, W/4)
-        code_a, code_b = with_noise(mean_a), with_noise(mean_b)
+        code_a, code_b = with_noise(mean_a, share), with_noise(mean_b, share)
         # one call per decoder: its norms treat every image of a batch alone, so this is exact
         aa, ba = decoder_a(torch.cat([code_a, code_b])).split(batch)
         bb, ab = decoder_b(torch.cat([code_b, code_a])).split(batch)
         mean_ab, mean_ba = encoder_b(ab), encoder_a(ba)
-        aba, bab = decoder_a(with_noise(mean_ab)), decoder_b(with_noise(mean_ba))
+        aba = decoder_a(with_noise(mean_ab, share))
+        bab = decoder_b(with_noise(mean_ba, share))
         kl = Pair(kl_to_unit_normal(mean_a), kl_to_unit_normal(mean_b))
         second = Pair(kl_to_unit_normal(mean_ab), kl_to_unit_normal(mean_ba))
         both = Pair(kl.a + second.a, kl.b + second.b)
@@ -191,39 +200,42 @@ class Unit(nn.Module):
             cycle_kl=both if self.cycle_kl_codes == "both" else second,
             cycle=Pair(l1_distance(aba, images.a), l1_distance(bab, images.b)),
             content=Pair(content_disagreement(images.a, ab), content_disagreement(images.b, ba)),
-            identity=self._identity(images) if self.with_identity else None,
+            identity=self._identity(images, share) if self.with_identity else None,
         )
         return GeneratorPass(terms, Pair(ba.detach(), ab.detach()))
 
-    def _identity(self, images: Pair) -> Pair:
+    def _identity(self, images: Pair, share: Share) -> Pair:
         (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
-        same_a = decoder_a(with_noise(encoder_b(images.a)))
-        same_b = decoder_b(with_noise(encoder_a(images.b)))
+        same_a = decoder_a(with_noise(encoder_b(images.a), share))
+        same_b = decoder_b(with_noise(encoder_a(images.b), share))
         return Pair(l1_distance(same_a, images.a), l1_distance(same_b, images.b))
 
     @torch.no_grad()
-    def translations(self, images: Pair) -> Pair:
+    def translations(self, images: Pair, share: Share = WHOLE) -> Pair:
         """Return noisy translations into each domain, (B, C, H, W), for the discriminators."""
         (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
-        into_a = decoder_a(with_noise(encoder_b(images.b)))
-        into_b = decoder_b(with_noise(encoder_a(images.a)))
+        into_a = decoder_a(with_noise(encoder_b(images.b), share))
+        into_b = decoder_b(with_noise(encoder_a(images.a), share))
         return Pair(into_a, into_b)
 
-    def reconstruction_terms(self, shown: Pair, images: Pair) -> dict[str, Tensor]:
+    def reconstruction_terms(
+        self, shown: Pair, images: Pair, share: Share = WHOLE
+    ) -> dict[str, Tensor]:
         """Return L_VAE's terms of both auto-encoders that see `shown` and are to give `images`."""
         terms: dict[str, Tensor] = {}
         for index, name in enumerate("ab"):
             mean = self.model.encoders[index](getattr(shown, name))
-            made = self.model.decoders[index](with_noise(mean))
+            made = self.model.decoders[index](with_noise(mean, share))
             terms[f"kl_{name}"] = kl_to_unit_normal(mean)
             terms[f"reconstruction_{name}"] = l1_distance(made, getattr(images, name))
         return terms
 
-    def gradient_penalties(self, images: Pair, fakes: Pair) -> Pair:
+    def gradient_penalties(self, images: Pair, fakes: Pair, share: Share = WHOLE) -> Pair:
         """Return the gradient penalty of each discriminator."""
         of_a, of_b = self.discriminators
         return Pair(
-            gradient_penalty(of_a, images.a, fakes.a), gradient_penalty(of_b, images.b, fakes.b)
+            gradient_penalty(of_a, images.a, fakes.a, share),
+            gradient_penalty(of_b, images.b, fakes.b, share),
         )
 
     def discriminator_losses(self, images: Pair, fakes: Pair) -> Pair:
@@ -241,9 +253,9 @@ class Unit(nn.Module):
         )
 
 
-def with_noise(mean: Tensor) -> Tensor:
+def with_noise(mean: Tensor, share: Share = WHOLE) -> Tensor:
     """Sample N(mean, I), reparametrised (Kingma, Welling 2014, section 2.4, sigma = 1)."""
-    return mean + torch.randn_like(mean)
+    return mean + share.normal_like(mean)
 
 
 @contextmanager
