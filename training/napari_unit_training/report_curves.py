@@ -28,7 +28,7 @@ class Curve:
     Parameters
     ----------
     points
-        Images seen and the value, in order; what is not finite is left out.
+        Images seen and the value, the later of two at one place; what is not finite is left out.
     color
         `FIRST` or `SECOND`.
     """
@@ -38,8 +38,8 @@ class Curve:
 
 
 def finite(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """Return the points that can be drawn."""
-    return [(x, y) for x, y in points if math.isfinite(y) and abs(y) < _LARGEST]
+    """Return the points that can be drawn, in order; of two at one place the later."""
+    return sorted((x, y) for x, y in dict(points).items() if abs(y) < _LARGEST)
 
 
 def draw(

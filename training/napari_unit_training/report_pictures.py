@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from napari_unit_training.preview import GAP_PX
+from napari_unit_training.report_record import name_of
 
 N_COLUMNS = 8
 """Of a preview."""
@@ -49,7 +50,9 @@ def open_picture(folder: Path, name: str) -> Image.Image | None:
         Of the file.
     """
     own = folder / name
-    if own.suffix != ".png" or own.is_symlink() or not own.is_file():
+    if name != name_of(Path(name)) or own.suffix != ".png":
+        return None
+    if own.is_symlink() or not own.is_file():
         return None
     try:
         with Image.open(own, formats=["PNG"]) as picture:
@@ -101,7 +104,7 @@ def _encoded(picture: Image.Image, kind: str) -> bytes:
     r, g, b = picture.split()
     is_gray = r.tobytes() == g.tobytes() == b.tobytes()
     buffer = io.BytesIO()
-    options = {"quality": 90, "subsampling": 0} if kind == "jpeg" else {"compress_level": 9}
+    options = {"quality": 85, "subsampling": 0} if kind == "jpeg" else {"compress_level": 9}
     (r if is_gray else picture).save(buffer, format=kind, **options)
     return buffer.getvalue()
 

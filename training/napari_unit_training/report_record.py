@@ -36,7 +36,8 @@ _LOGGED: dict[str, type[Event]] = {
     )
 }  # fmt: skip
 _MOST_IMAGES = 10**15
-_FOLDERS = re.compile(r"(?<![\w.…])(?:[A-Za-z]:)?[\\/](?:[^\\/\s]*[\\/])+")
+# names of folders may hold spaces, but do not end in one: what does is the text between two paths
+_FOLDERS = re.compile(r"(?<![\w.…])(?:[A-Za-z]:)?[\\/]{1,2}(?:[^\\/;,:()\n]*[^\\/;,:()\s][\\/])+")
 
 
 @dataclass(frozen=True)

@@ -82,18 +82,17 @@ def quality_table(record: Record) -> Table | None:
     else:
         shown = [("best", best), ("last", last)]
     lines = [(name, event, values) for name, event in shown for values in event.directions]
-    lines.sort(key=lambda line: direction_of(line[2]) != direction_of(lines[0][2]))
-    paired = any(isinstance(values.get("paired"), Mapping) for _, _, values in lines)
+    order = [direction_of(values) for values in last.directions]
+    lines = [line for name in order for line in lines if direction_of(line[2]) == name]
+    pairs = [_paired(values) for _, _, values in lines]
+    more = [key for key in _PAIRED_COLUMNS if any(number(pair.get(key)) for pair in pairs)]
     rows = []
-    for name, event, values in lines:
+    for (name, event, values), pair in zip(lines, pairs, strict=True):
         found = [_shown(values.get(key)) for key in _COLUMNS]
-        if paired:
-            pairs = values.get("paired")
-            pairs = pairs if isinstance(pairs, Mapping) else {}
-            found += [_shown(pairs.get(key)) for key in _PAIRED_COLUMNS]
+        found += [_shown(pair.get(key)) for key in more]
         rows.append((direction_of(values), name, f"{event.images_seen:,}", *found))
-    more = tuple(_PAIRED_COLUMNS.values()) if paired else ()
-    head = ("direction", "model", "after images", *_COLUMNS.values(), *more)
+    names = [_PAIRED_COLUMNS[key] for key in more]
+    head = ("direction", "model", "after images", *_COLUMNS.values(), *names)
     return Table(head, tuple(rows))
 
 
@@ -178,12 +177,18 @@ def _verdict(values: Mapping[str, Any]) -> str:
     if untranslated is None or untranslated <= real:
         return f"{said}a perfect translation would have about {real:.3f}."
     way = (untranslated - distance) / (untranslated - real)
-    said += f"untranslated images have {untranslated:.3f}, other real ones {real:.3f}. "
+    said += f"untranslated images have {untranslated:.3f}, real ones to each other {real:.3f}. "
     if way <= 0:
         return f"{said}Translations are no nearer to real images than untranslated ones."
     if way < _LITTLE_OF_THE_WAY:
-        return f"{said}That is little of the way: {way:.0%}."
-    return f"{said}That is {min(way, 1.0):.0%} of the way."
+        return f"{said}That is only {way:.0%} of the way from untranslated to real."
+    return f"{said}That is {min(way, 1.0):.0%} of the way from untranslated to real."
+
+
+def _paired(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what pairs of images say, where there were some."""
+    pair = values.get("paired")
+    return pair if isinstance(pair, Mapping) else {}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
