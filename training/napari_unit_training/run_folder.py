@@ -31,6 +31,7 @@ class RunFolder:
         self.control = path / "control"
         self.last_model_path = path / "last.safetensors"
         self.model_path = path / "model.safetensors"
+        self.report_path = path / "report.html"
 
     def check(self, settings: TrainSettings) -> None:
         """Refuse a folder that is another run's or no run's; a missing or empty one is fine.
