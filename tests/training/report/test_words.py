@@ -15,8 +15,8 @@ from napari_unit_training.events import (
     WentBack,
     WentOn,
 )
-from napari_unit_training.report_record import Record
-from napari_unit_training.report_words import (
+from napari_unit_training.report.record import Record
+from napari_unit_training.report.words import (
     happenings_of,
     quality_table,
     settings_tables,

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from napari_unit_training.report_curves import SECOND, Curve, draw, finite
+from napari_unit_training.report.curves import SECOND, Curve, draw, finite
 
 RISING = [(x, float(x)) for x in range(1, 6)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from napari_unit_training.preview import GAP_PX
-from napari_unit_training.report_record import name_of
+from napari_unit_training.report.record import name_of
 
 N_COLUMNS = 8
 """Of a preview."""

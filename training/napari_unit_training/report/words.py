@@ -15,7 +15,7 @@ from napari_unit_training.events import (
     WentBack,
     WentOn,
 )
-from napari_unit_training.report_record import Record, name_of, number, without_folders
+from napari_unit_training.report.record import Record, name_of, number, without_folders
 
 _LITTLE_OF_THE_WAY = 0.2
 _MISSING = "–"

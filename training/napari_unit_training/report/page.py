@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_unit.atomic import written_whole
-from napari_unit_training import report_pictures as pictures
-from napari_unit_training import report_words as words
+from napari_unit_training.report import pictures, words
 from napari_unit_training.events import PreviewWritten
-from napari_unit_training.report_curves import FIRST, SECOND, Curve, draw, finite
-from napari_unit_training.report_record import Record, name_of, number, read_record, without_folders
+from napari_unit_training.report.curves import FIRST, SECOND, Curve, draw, finite
+from napari_unit_training.report.record import Record, name_of, number, read_record, without_folders
 from napari_unit_training.run_folder import RunFolder
 
 _AUGMENTED = "augmented.png"
@@ -64,7 +63,7 @@ def _page(folder: RunFolder, record: Record, gave_up: str) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("napari_unit_training"),
+        loader=PackageLoader("napari_unit_training", "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -74,7 +73,7 @@ def _page(folder: RunFolder, record: Record, gave_up: str) -> str:
     notes = record.starts[-1].notes if record.starts else ()
     a, b = record.domains
     versions = {str(name): str(value) for name, value in record.versions.items()}
-    return environment.get_template("report.html").render(
+    return environment.get_template("page.html").render(
         domains=record.domains,
         state=words.state_of(record, gave_up),
         gave_up=without_folders(gave_up),

@@ -18,7 +18,7 @@ from napari_unit_training.events import (
     Stopped,
 )
 from napari_unit_training.loop import train
-from napari_unit_training.report import write_report
+from napari_unit_training.report.page import write_report
 from napari_unit_training.run_folder import RunFolder
 
 NASTY = "<script>alert('x')</script>\"&amp;$x_1$"

@@ -19,7 +19,7 @@ from napari_unit_training.events import (
     WentOn,
     to_json_line,
 )
-from napari_unit_training.report_record import Record, number, read_record, without_folders
+from napari_unit_training.report.record import Record, number, read_record, without_folders
 from napari_unit_training.run_folder import RunFolder
 
 START = Started(0, 100, "cpu", "float32", ("left", "right"), (3, 2), ("a note",))

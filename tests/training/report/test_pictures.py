@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_unit_training.report_pictures import (
+from napari_unit_training.report.pictures import (
     embedded_large,
     embedded_strip,
     open_picture,

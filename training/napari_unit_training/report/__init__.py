@@ -1,0 +1,1 @@
+"""The page on a run: one HTML file for people, with everything in it."""
