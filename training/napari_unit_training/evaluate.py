@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING
 from napari_unit_training.errors import TrainingError
 
 if TYPE_CHECKING:
-    import torch
-
-    from napari_unit.domains import Domain
-    from napari_unit.models.file import LoadedModel
     from napari_unit_training.quality.measures import DirectionQuality
 
 N_SHOWN = 6
@@ -53,60 +49,24 @@ def _evaluate(args: argparse.Namespace) -> None:
     from napari_unit.models.zoo import find_model
     from napari_unit_training.precision import choose_device
     from napari_unit_training.preview import write_preview
+    from napari_unit_training.quality.crops import CropChoice, draw_crops, open_domain
     from napari_unit_training.quality.measures import measure_quality
 
     loaded = load_model(find_model(args.model).path)
     device = choose_device(args.device)
     model = loaded.model.to(device)
-    crops = tuple(
-        _crops(args, loaded, index, source, axes, device)
-        for index, (source, axes) in enumerate(((args.a, args.axes_a), (args.b, args.axes_b)))
+    choice = CropChoice.of(loaded.card, args.crops, args.seed, args.crop_px)
+    domains = (
+        open_domain(loaded.card, 0, args.a, choice.crop_px, args.axes_a),
+        open_domain(loaded.card, 1, args.b, choice.crop_px, args.axes_b),
     )
-    _print_table(measure_quality(model, (crops[0], crops[1])), args.crops)
+    for note in (*domains[0].notes, *domains[1].notes):
+        print(note)
+    crops = draw_crops(domains, choice, device)
+    _print_table(measure_quality(model, crops), args.crops)
     if args.picture is not None:
         write_preview(args.picture, model, (crops[0][:N_SHOWN], crops[1][:N_SHOWN]))
         print(f"Picture: {args.picture}")
-
-
-def _crops(
-    args: argparse.Namespace,
-    loaded: "LoadedModel",
-    index: int,
-    source: list[str],
-    axes: str,
-    device: "torch.device",
-) -> "torch.Tensor":
-    from napari_unit_training.config_tables import DomainSettings
-    from napari_unit_training.data.loading import load_domain
-    from napari_unit_training.data.sampling import sample_crops
-
-    domain = loaded.card.domains[index]
-    settings = loaded.card.training.get("settings", {})
-    crop_px = args.crop_px or int(settings.get("crop_px", 256))
-    wanted = DomainSettings(name=domain.name, scaling=_scaling_text(domain), axes=axes)
-    data = load_domain(source, wanted, crop_px)
-    if data.domain.n_channels != domain.n_channels:
-        raise TrainingError(
-            f"The images in {' '.join(source)} have {data.domain.n_channels} channels, and domain "
-            f"{domain.name!r} of {loaded.card.name!r} has {domain.n_channels}."
-        )
-    for note in data.notes:
-        print(note)
-    return sample_crops(
-        data.images,
-        seed=args.seed,
-        images_seen=0,
-        stream=index,
-        batch_size=args.crops,
-        crop_px=crop_px,
-        min_deviation=float(settings.get("min_crop_deviation", 0.0)),
-        device=device,
-    )
-
-
-def _scaling_text(domain: "Domain") -> str:
-    scaling = domain.scaling
-    return f"{scaling.kind}:{scaling.low!r},{scaling.high!r}"
 
 
 def _print_table(found: "tuple[DirectionQuality, DirectionQuality]", n_crops: int) -> None:
