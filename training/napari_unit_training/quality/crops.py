@@ -9,10 +9,13 @@ from napari_unit.domains import Domain
 from napari_unit.models.card import ModelCard
 from napari_unit_training.config_tables import DomainSettings
 from napari_unit_training.data.loading import DomainImages, load_domain
+from napari_unit_training.data.pairs import sample_pairs
 from napari_unit_training.data.sampling import sample_crops
 from napari_unit_training.data.sources import Source, told
 from napari_unit_training.errors import TrainingError
 
+LEAST_COUNT = 4
+LEAST_CROP_PX = 16
 _UNKNOWN_CROP_PX = 256
 
 
@@ -39,14 +42,24 @@ class CropChoice:
 
     @classmethod
     def of(cls, card: ModelCard, count: int, seed: int, crop_px: int | None = None) -> "CropChoice":
-        """Choose crops as in the training of a model, where its card tells."""
+        """Choose crops as in the training of a model, where its card tells.
+
+        Raises
+        ------
+        TrainingError
+            If they are too few or too small.
+        """
         settings = card.training.get("settings", {})
-        return cls(
-            count,
-            crop_px or int(settings.get("crop_px", _UNKNOWN_CROP_PX)),
-            float(settings.get("min_crop_deviation", 0.0)),
-            seed,
-        )
+        if crop_px is None:
+            crop_px = int(settings.get("crop_px", _UNKNOWN_CROP_PX))
+        if count < LEAST_COUNT:
+            raise TrainingError(f"--crops is {count}; at least {LEAST_COUNT} are needed.")
+        if crop_px < LEAST_CROP_PX:
+            raise TrainingError(
+                f"Crops of {crop_px} px are too small to be measured; "
+                f"give a --crop-px of {LEAST_CROP_PX} or more."
+            )
+        return cls(count, crop_px, float(settings.get("min_crop_deviation", 0.0)), seed)
 
 
 def open_domain(
@@ -84,14 +97,44 @@ def open_domain(
 
 
 def draw_crops(
-    domains: tuple[DomainImages, DomainImages], choice: CropChoice, device: torch.device
+    domains: tuple[DomainImages, DomainImages],
+    choice: CropChoice,
+    device: torch.device,
+    *,
+    paired: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Draw crops of both domains that need not correspond.
+    """Draw crops of both domains.
+
+    Parameters
+    ----------
+    domains
+        See `open_domain`.
+    choice
+        Which crops.
+    device
+        Of the result.
+    paired
+        Images correspond one to one in their order: crops are cut at the same places of both.
 
     Returns
     -------
-    Of a and of b, shapes (count, C, crop_px, crop_px), in [-1, 1], on the device.
+    Of a and of b, shapes (count, C, crop_px, crop_px), in [-1, 1].
+
+    Raises
+    ------
+    TrainingError
+        If images that should be pairs cannot be.
     """
+    if paired:
+        return sample_pairs(
+            domains[0].images,
+            domains[1].images,
+            seed=choice.seed,
+            count=choice.count,
+            crop_px=choice.crop_px,
+            min_deviation=choice.min_deviation,
+            device=device,
+        )
     a, b = (
         sample_crops(
             domain.images,
