@@ -70,7 +70,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
         add_arguments(train)
         train.set_defaults(run=run)
-    evaluate = commands.add_parser("evaluate", help="measure how good a model is, without pairs")
+    evaluate = commands.add_parser("evaluate", help="measure how good a model is")
     if given[:1] == ["evaluate"]:
         from napari_unit_training import evaluate as evaluation
 

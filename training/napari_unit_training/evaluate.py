@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING
 from napari_unit_training.errors import TrainingError
 
 if TYPE_CHECKING:
-    import torch
-
-    from napari_unit.domains import Domain
-    from napari_unit.models.file import LoadedModel
     from napari_unit_training.quality.measures import DirectionQuality
 
 N_SHOWN = 6
@@ -31,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--crop-px", type=int, metavar="PX", help="their side (as in the training, else 256)")
     add("--seed", type=int, default=0, metavar="N", help="of the crops")
     add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
+    add("--paired", action="store_true",
+        help="images correspond in order by name: compare pixels as well")  # fmt: skip
+    add("--inception", type=Path, metavar="FILE",
+        help="weights of the Inception network: FID and KID as well")  # fmt: skip
+    add("--json", type=Path, metavar="FILE", help="file to write what was measured to")
     add("--picture", type=Path, metavar="PNG", help="picture of a few crops to write")
 
 
@@ -45,89 +46,53 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    if args.crops < 4:
-        raise TrainingError(f"--crops is {args.crops}; at least 4 are needed.")
-    if args.picture is not None and args.picture.exists():
-        raise TrainingError(f"The picture {args.picture} exists already; give another name.")
+    for what, path in (("picture", args.picture), ("file", args.json)):
+        if path is not None and path.exists():
+            raise TrainingError(f"The {what} {path} exists already; give another name.")
     from napari_unit.models.file import load_model
     from napari_unit.models.zoo import find_model
     from napari_unit_training.precision import choose_device
     from napari_unit_training.preview import write_preview
+    from napari_unit_training.quality.crops import CropChoice, draw_crops, open_domain
+    from napari_unit_training.quality.inception import load_inception
     from napari_unit_training.quality.measures import measure_quality
+    from napari_unit_training.quality.report import write_report
 
     loaded = load_model(find_model(args.model).path)
+    choice = CropChoice.of(loaded.card, args.crops, args.seed, args.crop_px)
     device = choose_device(args.device)
     model = loaded.model.to(device)
-    crops = tuple(
-        _crops(args, loaded, index, source, axes, device)
-        for index, (source, axes) in enumerate(((args.a, args.axes_a), (args.b, args.axes_b)))
+    inception = None if args.inception is None else load_inception(args.inception).to(device)
+    domains = (
+        open_domain(loaded.card, 0, args.a, choice.crop_px, args.axes_a),
+        open_domain(loaded.card, 1, args.b, choice.crop_px, args.axes_b),
     )
-    _print_table(measure_quality(model, (crops[0], crops[1])), args.crops)
+    for note in (*domains[0].notes, *domains[1].notes):
+        print(note)
+    crops = draw_crops(domains, choice, device, paired=args.paired)
+    found = measure_quality(model, crops, paired=args.paired, inception=inception)
+    if args.paired:
+        first, second = (domain.images[0].path.name for domain in domains)
+        print(f"Pairs: {len(domains[0].images)}, in order by name; the first is {first}, {second}.")
+    _print_table(found, choice.count)
+    if args.json is not None:
+        write_report(args.json, loaded.card, choice, found)
+        print(f"Measured values: {args.json}")
     if args.picture is not None:
         write_preview(args.picture, model, (crops[0][:N_SHOWN], crops[1][:N_SHOWN]))
         print(f"Picture: {args.picture}")
-
-
-def _crops(
-    args: argparse.Namespace,
-    loaded: "LoadedModel",
-    index: int,
-    source: list[str],
-    axes: str,
-    device: "torch.device",
-) -> "torch.Tensor":
-    from napari_unit_training.config_tables import DomainSettings
-    from napari_unit_training.data.loading import load_domain
-    from napari_unit_training.data.sampling import sample_crops
-
-    domain = loaded.card.domains[index]
-    settings = loaded.card.training.get("settings", {})
-    crop_px = args.crop_px or int(settings.get("crop_px", 256))
-    wanted = DomainSettings(name=domain.name, scaling=_scaling_text(domain), axes=axes)
-    data = load_domain(source, wanted, crop_px)
-    if data.domain.n_channels != domain.n_channels:
-        raise TrainingError(
-            f"The images in {' '.join(source)} have {data.domain.n_channels} channels, and domain "
-            f"{domain.name!r} of {loaded.card.name!r} has {domain.n_channels}."
-        )
-    for note in data.notes:
-        print(note)
-    return sample_crops(
-        data.images,
-        seed=args.seed,
-        images_seen=0,
-        stream=index,
-        batch_size=args.crops,
-        crop_px=crop_px,
-        min_deviation=float(settings.get("min_crop_deviation", 0.0)),
-        device=device,
-    )
-
-
-def _scaling_text(domain: "Domain") -> str:
-    scaling = domain.scaling
-    return f"{scaling.kind}:{scaling.low!r},{scaling.high!r}"
 
 
 def _print_table(found: "tuple[DirectionQuality, DirectionQuality]", n_crops: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from napari_unit_training.quality.report import remarks, table_rows
+
     table = Table("", *(f"{q.source} → {q.target}" for q in found), box=None, pad_edge=False)
-    rows = {
-        "distance of translations to real images": [f"{q.distance:.3f}" for q in found],
-        "distance of untranslated images": [
-            "–" if q.untranslated is None else f"{q.untranslated:.3f}" for q in found
-        ],
-        "distance of other real images": [f"{q.real:.3f}" for q in found],
-        "cycle error (of the range of 2)": [f"{q.cycle_error:.3f}" for q in found],
-        "content agreement (1: in its place)": [f"{q.content_agreement:.3f}" for q in found],
-    }
-    for name, cells in rows.items():
+    for name, cells in table_rows(found).items():
         table.add_row(name, *cells)
     console = Console(highlight=False)
     console.print(table)
-    console.print(
-        f"{n_crops} crops of each domain; sliced Wasserstein distance of random features: smaller "
-        "is nearer, and what is below that of other real images is chance."
-    )
+    for remark in remarks(found, n_crops):
+        console.print(remark)

@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_unit.atomic import written_whole
 from napari_unit.models.model import TranslationModel
 from napari_unit_training.augment import Augmenter
+from napari_unit_training.rgb import to_rgb
 
 GAP_PX = 2
 N_AUGMENTED = 4
@@ -41,7 +42,7 @@ def preview_grid(model: TranslationModel, crops: tuple[Tensor, Tensor]) -> NDArr
         translated = model.decode(code, other)
         back = model.decode(model.encode(translated, other), own)
         columns += [images, model.decode(code, own), translated, back]
-    shown = [_to_rgb(column) for column in columns]
+    shown = [to_rgb(column) for column in columns]
     rows = [_joined([column[i] for column in shown], 1) for i in range(len(crops[0]))]
     return _joined(rows, 0)
 
@@ -66,7 +67,7 @@ def write_augmented(path: Path, augmenter: Augmenter, crops: tuple[Tensor, Tenso
         Of a and b, shape (B, C, H, W) in [-1, 1]; those of a fill the left half.
     """
     columns = [
-        _to_rgb(column)
+        to_rgb(column)
         for images in crops
         for column in (images, *(augmenter(images) for _ in range(N_AUGMENTED)))
     ]
@@ -78,17 +79,6 @@ def _write(path: Path, picture: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial:
         Image.fromarray(picture).save(partial, format="png")
-
-
-def _to_rgb(images: Tensor) -> NDArray[np.uint8]:
-    """Map (B, C, H, W) in [-1, 1] to (B, H, W, 3) in 0..255."""
-    values = ((images.float().cpu() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    channels = values.shape[1]
-    if channels == 1:
-        values = values.expand(-1, 3, -1, -1)
-    elif channels == 2:
-        values = torch.cat([values, torch.zeros_like(values[:, :1])], dim=1)
-    return values[:, :3].permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _joined(parts: list[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:

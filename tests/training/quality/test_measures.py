@@ -1,13 +1,16 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from scipy import ndimage
+from torch import nn
 
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.model import TranslationModel
 from napari_unit_training.quality.measures import measure_quality
+from napari_unit_training.quality.paired import compare_pairs
 
 RANGE = IntensityScaling("range", 0, 255)
 
@@ -69,3 +72,23 @@ def test_domains_of_other_channels_have_no_untranslated_distance() -> None:
     assert forth.untranslated is None
     assert back.untranslated is None
     assert forth.distance > forth.real
+
+
+def test_pairs_and_inception_are_measured_where_they_are_asked_for_alone() -> None:
+    forth, _ = measure_quality(Known(same, same), CROPS)
+    assert (forth.paired, forth.inception) == (None, None)
+
+    class Means(nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+            return (images.float().flatten(2).mean(2),)
+
+    a, b = CROPS[0], -CROPS[0]
+    model = Known(torch.neg, same)  # right in one direction, wrong in the other
+    found = measure_quality(model, (a, b), paired=True, inception=Means())
+    forth, back = found
+    assert forth.paired == compare_pairs(b, b)
+    assert back.paired == compare_pairs(b, a)
+    assert forth.inception.fid == pytest.approx(0, abs=1e-6)
+    assert back.inception.fid > 1
+    plain = measure_quality(model, (a, b))
+    assert tuple(replace(q, paired=None, inception=None) for q in found) == plain

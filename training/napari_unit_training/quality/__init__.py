@@ -1,1 +1,1 @@
-"""How good a translation is, without pairs."""
+"""How good a translation is, with and without pairs."""
