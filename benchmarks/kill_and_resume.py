@@ -130,7 +130,7 @@ def differences(one: Path, other: Path) -> list[str]:
     )
     if not _equal(first, second):
         found.append("last checkpoint")
-    if (one / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes():
+    if (one / "last.safetensors").read_bytes() != (other / "last.safetensors").read_bytes():
         found.append("model")
     return found
 

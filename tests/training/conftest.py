@@ -10,7 +10,12 @@ import tifffile
 import torch
 
 from napari_unit_training.config import TrainSettings
-from napari_unit_training.config_tables import Augmentation, Cadence, DomainSettings
+from napari_unit_training.config_tables import (
+    Augmentation,
+    Cadence,
+    DomainSettings,
+    Validation,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +25,21 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def real_page() -> None:
+    """Let a run write its page."""
+
+
+@pytest.fixture(autouse=True)
+def _quick_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing its diagrams would take most of a small run's time."""
+    if "real_page" not in request.fixturenames:
+        monkeypatch.setattr(
+            "napari_unit_training.run.write_report",
+            lambda folder: folder.report_path.write_text("a page"),
+        )
 
 
 @pytest.fixture
@@ -44,6 +64,7 @@ def settings() -> TrainSettings:
         device="cpu",
         seed=3,
         cadence=Cadence(log=2, preview=100, checkpoint=4),
+        validation=Validation(held_out=0.0),
     )
 
 

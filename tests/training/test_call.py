@@ -22,7 +22,7 @@ TINY = {
 
 def test_a_call_trains_a_model_that_translates(folders, tmp_path, capsys):
     path = napari_unit.train(*folders, tmp_path / "run", settings=TINY, images=6)
-    assert path == tmp_path / "run" / "model.safetensors"
+    assert path == tmp_path / "run" / "last.safetensors"
     assert load_model(path).card.training["images_seen"] == 6
     assert "Finished after 6 images" in capsys.readouterr().out
 

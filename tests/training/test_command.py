@@ -73,7 +73,7 @@ def test_a_training_from_the_command_line(words, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "Training starts: 3 images of left, 2 of b" in out
     assert "3/3 images" in out
-    card = read_card(tmp_path / "run" / "model.safetensors")
+    card = read_card(tmp_path / "run" / "last.safetensors")
     assert [d.name for d in card.domains] == ["left", "b"]
 
 

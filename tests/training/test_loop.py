@@ -82,10 +82,10 @@ def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, r
     for preview, n_columns in zip(previews, (10, 8), strict=True):
         with Image.open(preview.path) as picture:
             assert picture.size == (n_columns * 34 - 2, 4 * 34 - 2)
-    assert events[-1] == Finished(9, out / "model.safetensors")
+    assert events[-1] == Finished(9, out / "last.safetensors")
     assert _files(out) == {
         "settings.json", "data.json", "events.jsonl", "checkpoints", "previews",
-        "model.safetensors", "tensorboard", "control",
+        "last.safetensors", "tensorboard", "control", "report.html", ".lock",
     }  # fmt: skip
     assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events[1:]]
 
@@ -121,22 +121,22 @@ def test_a_resumed_run_ends_bit_equal(quiet, folders, tmp_path, uninterrupted, b
     whole, resumed = (load_latest(p / "checkpoints", CPU) for p in (uninterrupted, out))
     assert set(whole) == {
         "images_seen", "images_total", "returns", "networks", "averaged", "generator_optimiser",
-        "discriminator_optimiser", "watch", "reporter", "spent_s",
+        "discriminator_optimiser", "watch", "reporter", "judge", "spent_s",
     }  # fmt: skip
     _assert_equal(whole, resumed)
     assert any(
         not torch.equal(whole["averaged"][n], whole["networks"][f"model.{n}"])
         for n in whole["averaged"]
     )
-    one, other = (load_model(p / "model.safetensors") for p in (uninterrupted, out))
+    one, other = (load_model(p / "last.safetensors") for p in (uninterrupted, out))
     _assert_equal(one.model.state_dict(), other.model.state_dict())
 
 
 def test_a_finished_run_is_finished(quiet, folders, uninterrupted):
-    before = _hash(uninterrupted / "model.safetensors")
+    before = _hash(uninterrupted / "last.safetensors")
     events = list(train(quiet, *folders, uninterrupted))
     assert [type(e) for e in events] == [Reading, Started, Finished]
-    assert _hash(uninterrupted / "model.safetensors") == before
+    assert _hash(uninterrupted / "last.safetensors") == before
 
 
 def test_ctrl_c_ends_after_the_step_with_a_checkpoint(quiet, folders, tmp_path, monkeypatch):
@@ -187,7 +187,7 @@ def test_losses_that_are_not_finite_take_the_run_back_with_a_lower_rate(
     events = list(train(steady, *folders, out))
     (back,) = [event for event in events if isinstance(event, WentBack)]
     assert back == WentBack(6, 4, "not finite: cycle_a", 1, 3)
-    assert events[-1] == Finished(9, out / "model.safetensors")
+    assert events[-1] == Finished(9, out / "last.safetensors")
     rate = settings.generator_learning_rate
     assert rates == pytest.approx([rate] * 3 + [rate / 2] * 3)
     assert "WentBack" in [event["event"] for event in read_events(out)]
@@ -202,7 +202,7 @@ def test_without_a_checkpoint_it_begins_anew(quiet, folders, tmp_path, monkeypat
 
 
 def test_it_gives_up_after_some_returns_and_keeps_the_checkpoint(
-    settings, folders, tmp_path, monkeypatch
+    settings, folders, tmp_path, monkeypatch, read_events
 ):
     out = tmp_path / "run"
     _spoiled(monkeypatch, lambda s: s.images_seen == 6)
@@ -213,6 +213,9 @@ def test_it_gives_up_after_some_returns_and_keeps_the_checkpoint(
     )
     with pytest.raises(TrainingError, match=sentence):
         events.extend(train(replace(settings, watchdog=Watchdog(max_returns=2)), *folders, out))
+    told = read_events(out)[-1]
+    assert (told["event"], told["images_seen"]) == ("GaveUp", 6)
+    assert (out / "report.html").is_file()
     assert load_latest(out / "checkpoints", CPU)["images_seen"] == 4
     assert load_model(out / "last.safetensors").card.training["images_seen"] == 4
 
@@ -387,9 +390,9 @@ def test_another_program_can_stop_a_run_that_then_goes_on(asked, quiet, folders,
     assert [type(event) for event in events] == [CheckpointSaved, Stopped]
     assert events[-1].images_seen == 2
     assert not list((out / "control").iterdir())
-    assert not (out / "model.safetensors").exists()
+    assert not (out / "last.safetensors").exists()
     list(train(quiet, *folders, out))
-    one, other = (load_model(p / "model.safetensors") for p in (uninterrupted, out))
+    one, other = (load_model(p / "last.safetensors") for p in (uninterrupted, out))
     _assert_equal(one.model.state_dict(), other.model.state_dict())
 
 

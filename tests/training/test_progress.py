@@ -8,6 +8,7 @@ from napari_unit_training.events import (
     Finished,
     PreviewWritten,
     Progress,
+    QualityMeasured,
     Reading,
     Started,
     WentBack,
@@ -19,9 +20,18 @@ EVENTS = [
     Started(0, 100, "cpu", "float32", ("left", "right"), (3, 2), ("A note [with brackets].",)),
     Progress(50, 100, {"cycle_a": 0.25, "cycle_b": 0.5, "kl_a": 1.0}, 1e-4, 2.5, 3725.0),
     PreviewWritten(50, Path("p.png")),
+    QualityMeasured(
+        50,
+        (
+            {"source": "left", "target": "right", "distance": 0.25},
+            {"source": "right", "target": "left", "distance": 0.5},
+        ),
+        0.375,
+        is_best=True,
+    ),
     CheckpointSaved(50, Path("c.pt")),
     WentBack(60, 50, "not finite: kl_a", 1, 3),
-    Finished(100, Path("model.safetensors")),
+    Finished(100, Path("last.safetensors")),
 ]
 
 
@@ -35,10 +45,18 @@ def test_without_a_terminal_each_report_is_a_line():
     assert lines[3] == "50/100 images · 2.5 images/s · 1:02:05 left · cycle 0.75 kl 1"
     assert lines[4:] == [
         "Preview: p.png",
+        describe(EVENTS[4]),
         "Checkpoint: c.pt",
         describe(EVENTS[-2]),
-        "Finished after 100 images: model.safetensors",
+        "Finished after 100 images: last.safetensors",
     ]
+
+
+def test_quality_is_said_in_a_line():
+    assert describe(EVENTS[4]) == (
+        "Distance to real images after 50 images: left → right 0.250, right → left 0.500; "
+        "the best so far."
+    )
 
 
 class Terminal(io.StringIO):
@@ -55,7 +73,7 @@ def test_in_a_terminal_the_line_is_live(monkeypatch):
     assert "A note [with brackets]." in text
     assert "50/100 images" in text
     assert "2.5 images/s" in text
-    assert "model.safetensors" in text
+    assert "last.safetensors" in text
 
 
 def test_a_resumed_run_says_where_it_goes_on():

@@ -1,14 +1,15 @@
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from napari_unit_training.config_tables import Cadence, LossWeights
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import CheckpointSaved
+from napari_unit_training.events import CheckpointSaved, QualityMeasured
 from napari_unit_training.run_folder import RunFolder
 
-PRINTS = ("one", "two")
+PRINTS = {"domain a": "one", "domain b": "two"}
 
 
 def test_a_new_run_writes_its_settings(tmp_path, settings):
@@ -41,7 +42,59 @@ def test_other_settings_are_refused_by_name(tmp_path, settings, changes, sentenc
 def test_other_images_are_refused(tmp_path, settings):
     RunFolder(tmp_path).claim(settings, PRINTS)
     with pytest.raises(TrainingError, match="started with other images of domain b;"):
-        RunFolder(tmp_path).claim(settings, ("one", "three"))
+        RunFolder(tmp_path).claim(settings, {**PRINTS, "domain b": "three"})
+
+
+def test_images_to_measure_on_must_stay_the_same_too(tmp_path, settings):
+    given = {**PRINTS, "the validation of domain a": "three"}
+    RunFolder(tmp_path).claim(settings, given)
+    RunFolder(tmp_path).claim(settings, given)
+    with pytest.raises(TrainingError, match="other images of the validation of domain a;"):
+        RunFolder(tmp_path).claim(settings, PRINTS)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"fingerprints": ["one", "two"]}', "has format 0 of another version .* has format 2"),
+        ('{"format": 3}', "has format 3 of another version"),
+        ("[1]", "has format None of another version"),
+        ("{", "data.json cannot be read"),
+    ],
+)
+def test_a_run_of_another_version_is_refused(tmp_path, settings, content, sentence):
+    RunFolder(tmp_path).claim(settings, PRINTS)
+    (tmp_path / "data.json").write_text(content)
+    for refused in (RunFolder(tmp_path).check, RunFolder(tmp_path).fitted):
+        with pytest.raises(TrainingError, match=sentence):
+            refused(settings)
+    assert (tmp_path / "data.json").read_text() == content
+
+
+def test_one_process_trains_in_a_folder_at_a_time(tmp_path):
+    with (
+        RunFolder(tmp_path / "run").locked(),
+        pytest.raises(TrainingError, match="Another process is training in"),
+        RunFolder(tmp_path / "run").locked(),
+    ):
+        pass
+    with RunFolder(tmp_path / "run").locked():
+        pass
+
+
+def test_a_run_that_goes_back_keeps_its_best(tmp_path):
+    folder = RunFolder(tmp_path)
+    measured = [
+        QualityMeasured(seen, (), score, is_best)
+        for seen, score, is_best in ((4, 0.5, True), (8, 0.4, True), (9, 0.6, False))
+    ]
+    for event in measured:
+        folder.log(event)
+    folder.rewind(4, keep_best=True)
+    lines = [json.loads(line) for line in folder.events_path.read_text().splitlines()]
+    assert [line["images_seen"] for line in lines] == [4, 8]
+    folder.rewind(4)
+    assert len(folder.events_path.read_text().splitlines()) == 1
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path, settings):
@@ -62,6 +115,8 @@ def test_events_are_appended(tmp_path):
         folder.log(CheckpointSaved(seen, tmp_path / "x.pt"))
     lines = folder.events_path.read_text().splitlines()
     assert [json.loads(line)["images_seen"] for line in lines] == [1, 2]
+    told = datetime.fromisoformat(json.loads(lines[0])["time"])
+    assert abs((datetime.now(UTC) - told).total_seconds()) < 60
 
 
 def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(tmp_path, settings):

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from tensorboardX.proto.event_pb2 import Event as Record
 
-from napari_unit_training.events import PreviewWritten, Progress
+from napari_unit_training.events import PreviewWritten, Progress, QualityMeasured
 from napari_unit_training.scalars import TensorBoardLog
 
 
@@ -35,6 +35,20 @@ def test_losses_and_pictures_are_where_tensorboard_finds_them(tmp_path: Path) ->
     }  # fmt: skip
     assert values["losses/cycle_a"][1].simple_value == 0.5
     assert (values["images"][1].image.height, values["images"][1].image.width) == (6, 8)
+
+
+def test_quality_is_drawn_per_direction(tmp_path: Path) -> None:
+    values = {"distance": 0.5, "cycle_error": 0.1, "content_agreement": 0.9}
+    log = TensorBoardLog(tmp_path, 0)
+    directions = (
+        {"source": "a", "target": "b", **values},
+        {"source": "b", "target": "a", **values},
+    )
+    log.take(QualityMeasured(4, directions, 0.5, is_best=True))
+    log.close()
+    found = {v.tag: v.simple_value for r in records(tmp_path) for v in r.summary.value}
+    assert found["distance/a_to_b"] == 0.5
+    assert len(found) == 6
 
 
 def test_a_run_that_goes_on_leaves_out_what_was_written_of_later_images(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from napari_unit_training.config_files import merge, read_config, read_preset, settings_from
-from napari_unit_training.data.sources import Source
+from napari_unit_training.data.sources import Source, validation_of
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import Event, Finished
+from napari_unit_training.launch import follows
 from napari_unit_training.loop import train as run_training
 from napari_unit_training.progress import show
+from napari_unit_training.run_folder import RunFolder
 
 
 def train(
@@ -23,6 +25,10 @@ def train(
     settings: Mapping[str, Any] | str | Path | None = None,
     images: int | None = None,
     minutes: float | None = None,
+    devices: int | None = None,
+    val_a: Source | None = None,
+    val_b: Source | None = None,
+    val_paired: bool = False,
     fit: bool = False,
     progress: bool | Callable[[Event], None] = True,
 ) -> Path:
@@ -44,6 +50,13 @@ def train(
         Crops of each domain to see in all.
     minutes
         Time to train, instead of `images`.
+    devices
+        How many train together, sharing every batch.
+    val_a, val_b
+        Images of the two domains to measure quality on, and to choose the best model by; None:
+        a tenth of `a` and `b` is held out, see ``validation`` in the settings.
+    val_paired
+        Those images correspond one to one, in the order of their paths.
     fit
         Take a smaller batch or crop where the memory asks for it.
     progress
@@ -52,7 +65,8 @@ def train(
 
     Returns
     -------
-    The path of the model file, which `napari_unit.translate` takes.
+    The path of the best model, or of the last where no quality was measured, which
+    `napari_unit.translate` takes.
 
     Raises
     ------
@@ -69,9 +83,12 @@ def train(
         length = {"images_total": images, "minutes": 0.0}
     elif minutes is not None:
         length = {"minutes": minutes}
-    made = settings_from(merge(read_preset(preset), given, length))
+    shared = {} if devices is None else {"devices": devices}
+    made = settings_from(merge(read_preset(preset), given, length, shared))
+    validation = validation_of(val_a, val_b, paired=val_paired)
     finished: list[Finished] = []
-    with contextlib.closing(run_training(made, a, b, Path(out), fit=fit)) as events:
+    run = run_training(made, a, b, Path(out), validation=validation, fit=fit)
+    with contextlib.closing(run) as events:
         told = _remember(events, finished)
         if progress is True:
             show(told, sys.stdout)
@@ -79,6 +96,8 @@ def train(
             for event in told:
                 if callable(progress):
                     progress(event)
+    if not finished and follows():
+        return RunFolder(Path(out)).model_path
     if not finished:
         raise TrainingError(f"The run in {out} was stopped; the same call goes on with it.")
     return finished[0].model_path

@@ -25,6 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for side, which in (("a", "first"), ("b", "second")):
         add(f"--{side}", nargs="+", required=True, metavar="SOURCE",
             help=f"images of the {which} domain: folders, files, patterns")  # fmt: skip
+    for side, which in (("a", "first"), ("b", "second")):
+        add(f"--val-{side}", nargs="+", metavar="SOURCE",
+            help=f"images of the {which} domain to measure on (a tenth is held out)")  # fmt: skip
+    add("--val-paired", action="store_true", help="those correspond one to one, in order by name")
     add("--out", type=Path, required=True, metavar="RUN",
         help="folder of the run; a run that is there goes on")  # fmt: skip
     add("--preset", metavar="NAME", help=f"bundled settings: {', '.join(preset_names())}")
@@ -80,8 +84,11 @@ def run(args: argparse.Namespace) -> int:
 
     0: finished; 1: something must be changed first, said on stderr; 130: interrupted.
     """
+    from napari_unit_training.data.sources import validation_of
+
     try:
         settings = settings_of(args)
+        validation = validation_of(args.val_a, args.val_b, paired=args.val_paired)
     except TrainingError as error:
         return _fail(error)
     # torch takes seconds to import: a wrong option need not wait for it
@@ -89,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     from napari_unit_training.progress import show
 
     run_or_rehearse = rehearse if args.dry_run else train
-    job = run_or_rehearse(settings, args.a, args.b, args.out, fit=args.fit)
+    job = run_or_rehearse(settings, args.a, args.b, args.out, validation=validation, fit=args.fit)
     try:
         with contextlib.closing(job) as events:
             show(events, sys.stdout)

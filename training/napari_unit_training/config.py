@@ -10,6 +10,7 @@ from napari_unit_training.config_tables import (
     Cadence,
     DomainSettings,
     LossWeights,
+    Validation,
     Watchdog,
     check_bounds,
 )
@@ -106,6 +107,8 @@ class TrainSettings:
         Of everything random: weights, crops, augmentation, latent noise.
     cadence
         How often the run reports.
+    validation
+        What its quality is measured on.
     watchdog
         When it goes back.
     weights_dtype
@@ -151,6 +154,7 @@ class TrainSettings:
     devices: int = 1
     seed: int = 0
     cadence: Cadence = field(default_factory=Cadence)
+    validation: Validation = field(default_factory=Validation)
     watchdog: Watchdog = field(default_factory=Watchdog)
     weights_dtype: WeightsDtype = "float32"
 

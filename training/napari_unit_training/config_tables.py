@@ -119,17 +119,42 @@ class Cadence:
         Images between two reports of the losses.
     preview
         Images between two preview pictures.
+    quality
+        Images between two measurements of quality.
     checkpoint
         Images between two checkpoints; what a kill can cost.
     """
 
     log: int = 100
     preview: int = 2_000
+    quality: int = 2_000
     checkpoint: int = 2_000
 
     def __post_init__(self) -> None:
         """Refuse a cadence that never comes."""
         check_bounds(self, {f.name: (1, 10**9) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """On what the quality of a run is measured, by which its best model is chosen.
+
+    Parameters
+    ----------
+    held_out
+        Fraction of each domain's images that the run does not learn from, but is measured on; of
+        fewer than five images a part of each. 0: none. Without a meaning where images to measure
+        on are given.
+    crops
+        Of each domain that are measured on, always the same.
+    """
+
+    held_out: float = 0.1
+    crops: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves too little to learn or to measure."""
+        check_bounds(self, {"held_out": (0.0, 0.5), "crops": (4, 100_000)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     )
     for note in (*domains[0].notes, *domains[1].notes):
         print(note)
-    crops = draw_crops(domains, choice, device, paired=args.paired)
+    crops = draw_crops((domains[0].images, domains[1].images), choice, device, paired=args.paired)
     found = measure_quality(model, crops, paired=args.paired, inception=inception)
     if args.paired:
         first, second = (domain.images[0].path.name for domain in domains)

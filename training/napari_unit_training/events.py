@@ -218,6 +218,22 @@ class WentBack:
 
 
 @dataclass(frozen=True, slots=True)
+class GaveUp:
+    """The run had gone wrong too often.
+
+    Parameters
+    ----------
+    images_seen
+        When that was noticed.
+    reason
+        A sentence.
+    """
+
+    images_seen: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run is complete.
 
@@ -226,7 +242,7 @@ class Finished:
     images_seen
         Crops of each domain in all.
     model_path
-        Of the exported model file.
+        Of the best model where quality was measured, else of the last.
     """
 
     images_seen: int
@@ -245,10 +261,12 @@ Event = (
     | WentOn
     | Stopped
     | WentBack
+    | GaveUp
     | Finished
 )
 
 
-def to_json_line(event: Event) -> str:
-    """Return an event as one line of JSON; its class is under ``event``."""
-    return json.dumps({"event": type(event).__name__, **asdict(event)}, default=str)
+def to_json_line(event: Event, time: str = "") -> str:
+    """Return an event as one line of JSON; ``event`` is its class, ``time`` what is given."""
+    stamp = {"time": time} if time else {}
+    return json.dumps({"event": type(event).__name__, **stamp, **asdict(event)}, default=str)

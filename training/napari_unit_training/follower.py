@@ -29,7 +29,14 @@ def follow(team: Team, device: torch.device) -> None:
         settings = settings_from(start["settings"])
         complaint, data = "", None
         try:
-            data = load_domains(settings, start["a"], start["b"], device, team.n_sharing)
+            data = load_domains(
+                settings,
+                start["a"],
+                start["b"],
+                device,
+                team.n_sharing,
+                may_hold_out=start["may_hold_out"],
+            )
         except (TrainingError, OSError) as error:
             complaint = str(error)
         team.agree(complaint)

@@ -20,6 +20,12 @@ HOST = "127.0.0.1"
 _TIMEOUT = timedelta(hours=2)
 """For what one process does alone: reading, pictures. One that has ended is noticed at once."""
 _ENDING_S = 20.0
+_RUN_ID = "TORCHELASTIC_RUN_ID"
+
+
+def follows() -> bool:
+    """Tell whether torchrun has started this process to follow another."""
+    return _RUN_ID in os.environ and os.environ["RANK"] != "0"
 
 
 @contextmanager
@@ -44,7 +50,7 @@ def gathered(n_devices: int, device_name: str) -> Iterator[tuple[Team, torch.dev
     TrainingError
         If there are not so many devices.
     """
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if _RUN_ID in os.environ:
         with _joined_torchrun(device_name) as team_and_device:
             yield team_and_device
     elif n_devices == 1:

@@ -13,13 +13,15 @@ from napari_unit.engine.devices import available_bytes
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.control import Control
 from napari_unit_training.data.loading import DomainImages, load_domains
-from napari_unit_training.data.sources import Source, told
+from napari_unit_training.data.sources import Source, ValidationSources, told
+from napari_unit_training.data.validation import fingerprints_of, with_validation
 from napari_unit_training.events import Estimated, Event, Reading
 from napari_unit_training.follower import follow
 from napari_unit_training.launch import gathered
 from napari_unit_training.memory import make_fit
 from napari_unit_training.precision import flushed_denormals
-from napari_unit_training.run import Run, started
+from napari_unit_training.reporting import started
+from napari_unit_training.run import Run
 from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.session import Session
 from napari_unit_training.state import load_latest
@@ -31,7 +33,13 @@ _Data = tuple[DomainImages, DomainImages]
 
 
 def train(
-    settings: TrainSettings, source_a: Source, source_b: Source, out: Path, *, fit: bool = False
+    settings: TrainSettings,
+    source_a: Source,
+    source_b: Source,
+    out: Path,
+    *,
+    validation: ValidationSources | None = None,
+    fit: bool = False,
 ) -> Generator[Event, None, None]:
     """Train a model, or go on with the run that is in `out`.
 
@@ -46,6 +54,8 @@ def train(
         Training images of the two domains, unpaired; see `find_images`.
     out
         Folder of the run, made if missing.
+    validation
+        Images to measure quality on; None: as `settings.validation` says, some are held out.
     fit
         Take a smaller batch or crop where the device has too little memory.
 
@@ -68,33 +78,45 @@ def train(
             follow(team, device)
             return
         settings = replace(settings, devices=team.n_processes)
-        Control(folder.control).forget_old()
-        yield Reading(told(source_a), told(source_b))
-        with flushed_denormals():  # before anything starts torch's threads, which inherit it
-            data = _load(settings, source_a, source_b, device, team)
-            if not goes_on:
-                settings, _ = make_fit(settings, _domains(data), device, team.n_sharing, fit=fit)
-            folder.claim(settings, (data[0].fingerprint, data[1].fingerprint))
-            session = _begin(settings, data, device, team)
-        folder.tidy()
-        run = Run(session, data, folder)
-        state = load_latest(folder.checkpoints, device)
-        if state is not None:
-            run.load_state(state)
-        folder.rewind(session.images_seen)
-        # closed here and not by the garbage collector, which would swallow a failing checkpoint
-        with contextlib.closing(run.events()) as events:
-            yield from events
+        with contextlib.ExitStack() as held:
+            if folder.path.exists():
+                held.enter_context(folder.locked())
+            Control(folder.control).forget_old()
+            yield Reading(told(source_a), told(source_b))
+            with flushed_denormals():  # before anything starts torch's threads, which inherit it
+                data = _load(settings, source_a, source_b, validation, device, team)
+                if not goes_on:
+                    settings, _ = make_fit(
+                        settings, _domains(data), device, team.n_sharing, fit=fit
+                    )
+                if not folder.path.exists():  # what is refused until here leaves no folder
+                    held.enter_context(folder.locked())
+                folder.claim(settings, fingerprints_of(data))
+                session = _begin(settings, data, device, team)
+            folder.tidy()
+            run = Run(session, data, folder, paired=validation is not None and validation.paired)
+            state = load_latest(folder.checkpoints, device)
+            if state is not None:
+                run.load_state(state)
+            folder.rewind(session.images_seen)
+            # closed here and not by the garbage collector, which would swallow a failing checkpoint
+            yield from held.enter_context(contextlib.closing(run.events()))
 
 
 def rehearse(
-    settings: TrainSettings, source_a: Source, source_b: Source, out: Path, *, fit: bool = False
+    settings: TrainSettings,
+    source_a: Source,
+    source_b: Source,
+    out: Path,
+    *,
+    validation: ValidationSources | None = None,
+    fit: bool = False,
 ) -> Generator[Event, None, None]:
     """Do all that comes before a training and a few steps of it, and write nothing.
 
     Parameters
     ----------
-    settings, source_a, source_b, out, fit
+    settings, source_a, source_b, out, validation, fit
         As for `train`.
 
     Yields
@@ -117,7 +139,7 @@ def rehearse(
         settings = replace(settings, devices=team.n_processes)
         yield Reading(told(source_a), told(source_b))
         with flushed_denormals():
-            data = _load(settings, source_a, source_b, device, team)
+            data = _load(settings, source_a, source_b, validation, device, team)
             settings, n_bytes = make_fit(settings, _domains(data), device, team.n_sharing, fit=fit)
             n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
             session = _begin(replace(settings, images_total=n_images), data, device, team)
@@ -141,12 +163,22 @@ def rehearse(
 
 
 def _load(
-    settings: TrainSettings, source_a: Source, source_b: Source, device: torch.device, team: Team
+    settings: TrainSettings,
+    source_a: Source,
+    source_b: Source,
+    validation: ValidationSources | None,
+    device: torch.device,
+    team: Team,
 ) -> _Data:
-    """Load the images, in all processes at the same time."""
-    sources = {"a": _plain(source_a), "b": _plain(source_b)}
+    """Load the images, in all processes at the same time; to measure on, in the leader alone."""
+    may_hold_out = validation is None
+    sources = {"a": _plain(source_a), "b": _plain(source_b), "may_hold_out": may_hold_out}
     team.send({"settings": settings.to_mapping(), **sources})
-    data = load_domains(settings, source_a, source_b, device, team.n_sharing)
+    data = load_domains(
+        settings, source_a, source_b, device, team.n_sharing, may_hold_out=may_hold_out
+    )
+    if validation is not None:
+        data = with_validation(data, validation, settings, device, team.n_sharing)
     team.agree()
     return data
 

@@ -97,6 +97,8 @@ def describe(event: run_events.Event) -> str:
                 f"{event.to_images_seen} images with lower learning rates "
                 f"({event.n_returns} of {event.max_returns} times)."
             )
+        case run_events.GaveUp():
+            return f"Gave up after {event.images_seen} images: {event.reason}"
         case run_events.Finished():
             return f"Finished after {event.images_seen} images: {event.model_path}"
 

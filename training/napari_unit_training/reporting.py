@@ -1,11 +1,13 @@
-"""Losses since the last report, and how fast a run is."""
+"""What a run reports: where it begins, its losses since the last report, its speed."""
 
 import time
 from typing import Any
 
 from torch import Tensor
 
-from napari_unit_training.events import Progress
+from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.events import Progress, Started
+from napari_unit_training.precision import bfloat16_pays
 from napari_unit_training.session import Session
 
 
@@ -62,3 +64,19 @@ class Reporter:
         """Go on from what `state` returned."""
         self._sums = {name: (total, int(count)) for name, (total, count) in state.items()}
         self.start_clock()
+
+
+def started(session: Session, data: tuple[DomainImages, DomainImages]) -> Started:
+    """Return what is known of a run before its first step."""
+    a, b = data
+    n = session.team.n_processes
+    wants_half = session.settings.precision == "auto" and bfloat16_pays(session.device)
+    return Started(
+        session.images_seen,
+        session.images_total,
+        f"{n} x {session.device.type}" if n > 1 else str(session.device),
+        "bfloat16" if wants_half else "float32",
+        (a.domain.name, b.domain.name),
+        (len(a.images), len(b.images)),
+        a.notes + b.notes,
+    )

@@ -13,32 +13,31 @@ from torch import Tensor
 from napari_unit_training.budget import TimeBudget
 from napari_unit_training.control import Control
 from napari_unit_training.data.loading import DomainImages
-from napari_unit_training.data.sampling import sample_crops, seed_of
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
     CheckpointSaved,
     Event,
     Finished,
+    GaveUp,
     Paused,
-    PreviewWritten,
-    Started,
     Stopped,
     WentBack,
     WentOn,
 )
 from napari_unit_training.export import export_model
+from napari_unit_training.fixed_crops import FixedCrops
 from napari_unit_training.interruption import interrupt_deferred
-from napari_unit_training.precision import bfloat16_pays, flushed_denormals
-from napari_unit_training.preview import write_augmented, write_preview
-from napari_unit_training.reporting import Reporter
+from napari_unit_training.judge import Judge
+from napari_unit_training.precision import flushed_denormals
+from napari_unit_training.report.page import write_report
+from napari_unit_training.reporting import Reporter, started
 from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.scalars import TensorBoardLog
-from napari_unit_training.session import AUGMENTED, PREVIEW_A, PREVIEW_B, Session, seeded
+from napari_unit_training.session import Session
 from napari_unit_training.state import forget_after, load_latest, save_checkpoint
 from napari_unit_training.team import Kind, Order
 from napari_unit_training.watch import Look, Watch, variation
 
-PREVIEW_CROPS = 4
 _POLL_S = 0.2
 
 
@@ -57,10 +56,17 @@ class Run:
         Domain a and b.
     folder
         Where everything is written.
+    paired
+        The images that are held out correspond one to one.
     """
 
     def __init__(
-        self, session: Session, data: tuple[DomainImages, DomainImages], folder: RunFolder
+        self,
+        session: Session,
+        data: tuple[DomainImages, DomainImages],
+        folder: RunFolder,
+        *,
+        paired: bool = False,
     ) -> None:
         self.session = session
         self.data = data
@@ -70,7 +76,9 @@ class Run:
         self.reporter = Reporter(session)
         self.budget = TimeBudget(session.settings.minutes) if session.settings.minutes else None
         self.saved_at = 0
-        self.preview_crops = (self._fixed_crops(0, PREVIEW_A), self._fixed_crops(1, PREVIEW_B))
+        self.pictures = FixedCrops(session, data, folder)
+        can_judge = all(domain.held_out for domain in data)
+        self.judge = Judge(session, data, paired=paired) if can_judge else None
         self._beginning = copy.deepcopy(self._state())
         self._scalars: TensorBoardLog | None = None
 
@@ -79,6 +87,7 @@ class Run:
             **self.session.state(),
             "watch": self.watch.state(),
             "reporter": self.reporter.state(),
+            "judge": self.judge.state() if self.judge else {},
             "spent_s": self.budget.spent_s if self.budget else 0.0,
         }
 
@@ -87,6 +96,8 @@ class Run:
         self.session.load_state(state)
         self.watch.load_state(state["watch"])
         self.reporter.load_state(state["reporter"])
+        if self.judge is not None:
+            self.judge.load_state(state["judge"])
         if self.budget is not None:
             self.budget = TimeBudget(self.session.settings.minutes, state["spent_s"])
         self.saved_at = self.session.images_seen
@@ -98,7 +109,7 @@ class Run:
         try:
             yield self._told(started(session, self.data))
             if session.images_seen == 0:
-                yield self._told(self._augmented())
+                yield self._told(self.pictures.augmented())
             self.reporter.start_clock()
             while session.images_seen < session.images_total:
                 with interrupt_deferred():
@@ -113,11 +124,10 @@ class Run:
                     if session.images_seen > self.saved_at:
                         yield self._save_or_go_back()
                     self.control.obeyed("stop")
-                    yield self._told(Stopped(session.images_seen))
+                    yield self._ended(Stopped(session.images_seen))
                     return
-            export_model(self.folder.model_path, session, self.data)
-            self.folder.last_model_path.unlink(missing_ok=True)
-            yield self._told(Finished(session.images_seen, self.folder.model_path))
+            export_model(self.folder.last_model_path, session, self.data)
+            yield self._ended(Finished(session.images_seen, self.folder.model_path))
         except (GeneratorExit, KeyboardInterrupt):
             if self.saved_at < session.images_seen < session.images_total:
                 with contextlib.suppress(_TroubleError):  # the last checkpoint is better then
@@ -131,6 +141,11 @@ class Run:
         self.folder.log(event)
         if self._scalars is not None:
             self._scalars.take(event)
+        return event
+
+    def _ended(self, event: Event) -> Event:
+        self._told(event)
+        write_report(self.folder)
         return event
 
     def _wait(self) -> Generator[Event, None, None]:
@@ -162,7 +177,9 @@ class Run:
             if self._is_due(before, cadence.log):
                 events.append(self._progress())
             if self._is_due(before, cadence.preview):
-                events.append(self._preview())
+                events.append(self._told(self.pictures.preview()))
+            if self.judge is not None and self._is_due(before, cadence.quality):
+                events.append(self._judged(self.judge))
             if has_settled or self._is_due(before, cadence.checkpoint):
                 events.append(self._save())
                 export_model(self.folder.last_model_path, session, self.data)
@@ -219,35 +236,33 @@ class Run:
             else f"the checkpoint at {state['images_seen']} images is kept"
         )
         if n_returns > may:
-            raise TrainingError(
+            reason = (
                 f"The training has gone wrong after {at} images ({trouble}) and has gone back "
                 f"{may} times; {kept}. Start another run with lower learning rates."
             )
-        spent_s = self.budget.spent_s if self.budget else 0.0
-        self.load_state({**(state or self._beginning), "spent_s": spent_s})
+            self._ended(GaveUp(at, reason))
+            raise TrainingError(reason)
+        # the time that is spent stays spent, and the best model stays the best
+        lasting = {key: self._state()[key] for key in ("spent_s", "judge")}
+        self.load_state({**(state or self._beginning), **lasting})
         session.returns = n_returns
         self.watch.load_state(self._beginning["watch"])
         # this state first, then none that is later: a kill in between just finds trouble again
         self._save()
         forget_after(self.folder.checkpoints, session.images_seen)
-        self.folder.rewind(session.images_seen)
+        self.folder.rewind(session.images_seen, keep_best=True)
         return self._told(WentBack(at, session.images_seen, trouble, n_returns, may))
 
     def _is_due(self, before: int, every: int) -> bool:
         now = self.session.images_seen
         return before // every != now // every or now >= self.session.images_total
 
-    def _preview(self) -> Event:
-        session = self.session
-        path = self.folder.previews / f"images-{session.images_seen:010d}.png"
-        write_preview(path, session.averaged.model, self.preview_crops)
-        return self._told(PreviewWritten(session.images_seen, path))
-
-    def _augmented(self) -> PreviewWritten:
-        session, path = self.session, self.folder.previews / "augmented.png"
-        with seeded(seed_of(session.settings.seed, 0, AUGMENTED), session.device):
-            write_augmented(path, session.augmenter, self.preview_crops)
-        return PreviewWritten(0, path)
+    def _judged(self, judge: Judge) -> Event:
+        """Measure the averaged model, and keep it where it is the best."""
+        measured = judge.measure(self.session.averaged.model, self.session.images_seen)
+        if measured.is_best:
+            export_model(self.folder.best_model_path, self.session, self.data)
+        return self._told(measured)
 
     def _save_or_go_back(self) -> Event:
         try:
@@ -261,33 +276,3 @@ class Run:
         path = save_checkpoint(self.folder.checkpoints, self._state(), is_good=self.watch.is_calm)
         self.saved_at = self.session.images_seen
         return self._told(CheckpointSaved(self.saved_at, path))
-
-    def _fixed_crops(self, index: int, stream: int) -> Tensor:
-        settings = self.session.settings
-        crops = sample_crops(
-            self.data[index].images,
-            seed=settings.seed,
-            images_seen=0,
-            stream=stream,
-            batch_size=PREVIEW_CROPS,
-            crop_px=settings.crop_px,
-            min_deviation=settings.min_crop_deviation,
-            device=self.session.device,
-        )
-        return crops.contiguous(memory_format=torch.channels_last)
-
-
-def started(session: Session, data: tuple[DomainImages, DomainImages]) -> Started:
-    """Return what is known of a run before its first step."""
-    a, b = data
-    n = session.team.n_processes
-    wants_half = session.settings.precision == "auto" and bfloat16_pays(session.device)
-    return Started(
-        session.images_seen,
-        session.images_total,
-        f"{n} x {session.device.type}" if n > 1 else str(session.device),
-        "bfloat16" if wants_half else "float32",
-        (a.domain.name, b.domain.name),
-        (len(a.images), len(b.images)),
-        a.notes + b.notes,
-    )

@@ -1,14 +1,23 @@
 """What is where in a run's folder, and whether a run may go on in it."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from napari_unit.atomic import written_whole
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import read_config, settings_from
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import Event, to_json_line
+
+FORMAT_VERSION = 2
+"""Of a run's folder, in ``data.json``."""
+_LOCK = ".lock"
 
 
 class RunFolder:
@@ -30,8 +39,13 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
         self.control = path / "control"
         self.last_model_path = path / "last.safetensors"
-        self.model_path = path / "model.safetensors"
+        self.best_model_path = path / "best.safetensors"
         self.report_path = path / "report.html"
+
+    @property
+    def model_path(self) -> Path:
+        """The best model where quality was measured, else the last."""
+        return self.best_model_path if self.best_model_path.is_file() else self.last_model_path
 
     def check(self, settings: TrainSettings) -> None:
         """Refuse a folder that is another run's or no run's; a missing or empty one is fine.
@@ -49,6 +63,7 @@ class RunFolder:
             raise TrainingError(
                 f"The folder {self.path} has files but no run in it; give an empty or a new one."
             )
+        self._check_version()
         before = settings_from(read_config(self.settings_path))
         differing = _differences(before, settings)
         if differing:
@@ -61,11 +76,41 @@ class RunFolder:
         """Return settings with the batch and crop that the run in this folder was fitted with."""
         if not self.settings_path.is_file():
             return settings
+        self._check_version()
         before = settings_from(read_config(self.settings_path))
         return replace(settings, batch_size=before.batch_size, crop_px=before.crop_px)
 
-    def claim(self, settings: TrainSettings, fingerprints: tuple[str, str]) -> None:
+    def _check_version(self) -> None:
+        """Refuse a run that another version of the trainer began; one without images is none yet.
+
+        Raises
+        ------
+        TrainingError
+            With the formats.
+        """
+        try:
+            found = json.loads(self.data_path.read_text("utf-8"))
+            version = found.get("format", 0) if isinstance(found, dict) else None
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"The file {self.data_path} cannot be read: {error}.") from error
+        if version != FORMAT_VERSION:
+            raise TrainingError(
+                f"The run in {self.path} has format {version} of another version of napari-unit, "
+                f"and this one has format {FORMAT_VERSION}: go on with the version that began it, "
+                "or give another --out."
+            )
+
+    def claim(self, settings: TrainSettings, fingerprints: Mapping[str, str]) -> None:
         """Write settings and fingerprints of the images, or check them against those there.
+
+        Parameters
+        ----------
+        settings
+            Of the run.
+        fingerprints
+            By what the images are, as in a sentence.
 
         Raises
         ------
@@ -77,35 +122,66 @@ class RunFolder:
         self.control.mkdir(exist_ok=True)
         # first: a folder without settings is taken for another program's
         _write(self.settings_path, settings.to_mapping())
-        if self.data_path.is_file():
-            before = json.loads(self.data_path.read_text("utf-8"))["fingerprints"]
-            changed = [
-                f"domain {name}"
-                for name, old, new in zip("ab", before, fingerprints, strict=True)
-                if old != new
-            ]
-            if changed:
-                raise TrainingError(
-                    f"The run in {self.path} was started with other images of "
-                    f"{' and '.join(changed)}; give the same to go on with it, or another --out."
-                )
-        else:
-            _write(self.data_path, {"fingerprints": fingerprints})
+        if not self.data_path.is_file():
+            _write(self.data_path, {"format": FORMAT_VERSION, "fingerprints": dict(fingerprints)})
+            return
+        before = json.loads(self.data_path.read_text("utf-8"))["fingerprints"]
+        changed = [
+            name
+            for name in {**before, **fingerprints}
+            if before.get(name) != fingerprints.get(name)
+        ]
+        if changed:
+            raise TrainingError(
+                f"The run in {self.path} was started with other images of "
+                f"{' and '.join(changed)}; give the same to go on with it, or another --out."
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; the system lets go of it after a kill.
+
+        Raises
+        ------
+        TrainingError
+            If another process is at it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / _LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise TrainingError(
+                f"Another process is training in {self.path}; wait for it, stop it with the file "
+                f"{self.control / 'stop'}, or give another --out."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def log(self, event: Event) -> None:
-        """Append an event to ``events.jsonl``."""
+        """Append an event to ``events.jsonl``, with the time in UTC."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         with self.events_path.open("a", encoding="utf-8") as file:
-            file.write(to_json_line(event) + "\n")
+            file.write(to_json_line(event, now) + "\n")
 
     def tidy(self) -> None:
         """Remove what a kill has left half written; files of their own names are whole."""
         for partial in self.path.rglob(".partial-*"):
             partial.unlink(missing_ok=True)
 
-    def rewind(self, images_seen: int) -> None:
+    def rewind(self, images_seen: int, *, keep_best: bool = False) -> None:
         """Take out of ``events.jsonl`` what was told of later images, and a line that is torn.
 
         A run that was killed goes on from its last checkpoint and tells these again.
+
+        Parameters
+        ----------
+        images_seen
+            Of the checkpoint.
+        keep_best
+            Leave in what was told of best models: a run that goes back keeps its best.
         """
         if not self.events_path.is_file():
             return
@@ -113,7 +189,11 @@ class RunFolder:
         for line in self.events_path.read_text("utf-8").splitlines():
             try:
                 event = json.loads(line)
-                is_kept = event["event"] in _KEPT_EVENTS or event["images_seen"] <= images_seen
+                is_kept = (
+                    event["event"] in _KEPT_EVENTS
+                    or event["images_seen"] <= images_seen
+                    or (keep_best and event.get("is_best") is True)
+                )
             except (ValueError, KeyError, TypeError):
                 is_kept = False
             if is_kept:
@@ -124,13 +204,13 @@ class RunFolder:
                 partial.write_text("".join(line + "\n" for line in kept), "utf-8")
 
 
-_KEPT_EVENTS = ("Started", "WentBack")
+_KEPT_EVENTS = ("Started", "WentBack", "GaveUp")
 """What happened to a run, and not how far it was."""
 
 
 def _is_no_run_yet(entry: Path) -> bool:
     """Tell what a kill at the very start leaves, and requests to a run that is about to start."""
-    return entry.name.startswith(".partial-") or entry.name == "control"
+    return entry.name.startswith(".partial-") or entry.name in ("control", _LOCK)
 
 
 def _differences(before: TrainSettings, now: TrainSettings) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from napari_unit_training.events import Event, PreviewWritten, Progress
+from napari_unit_training.events import Event, PreviewWritten, Progress, QualityMeasured
 
 
 class TensorBoardLog:
@@ -34,6 +34,11 @@ class TensorBoardLog:
             self._writer.add_scalar("run/learning_rate", event.learning_rate, event.images_seen)
             self._writer.add_scalar("run/images_per_second", event.images_per_second,
                                     event.images_seen)  # fmt: skip
+        elif isinstance(event, QualityMeasured):
+            for values in event.directions:
+                way = f"{values['source']} to {values['target']}"
+                for name in ("distance", "cycle_error", "content_agreement"):
+                    self._writer.add_scalar(f"{name}/{way}", values[name], event.images_seen)
         elif isinstance(event, PreviewWritten):
             with Image.open(event.path) as picture:
                 pixels = np.asarray(picture.convert("RGB"))

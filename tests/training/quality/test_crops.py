@@ -51,8 +51,9 @@ def test_images_are_scaled_by_the_card_and_cut_with_and_without_pairs(
     held = domains[0].images[0].read_all()
     assert held.min() == pytest.approx(100 / 32767.5 - 1, abs=0.01)
     choice = CropChoice(6, 16, 0.0, 7)
-    apart = draw_crops(domains, choice, CPU)
-    pairs = draw_crops(domains, choice, CPU, paired=True)
+    images = (domains[0].images, domains[1].images)
+    apart = draw_crops(images, choice, CPU)
+    pairs = draw_crops(images, choice, CPU, paired=True)
     for index, crops in enumerate(apart):
         assert torch.equal(
             crops,

@@ -11,6 +11,7 @@ from PIL import Image
 from napari_unit_training.events import (
     Event,
     Finished,
+    GaveUp,
     PreviewWritten,
     Progress,
     QualityMeasured,
@@ -97,7 +98,7 @@ def whole(tmp_path: Path) -> RunFolder:
         path, start(), PreviewWritten(0, path / "previews" / "augmented.png"), report(40),
         PreviewWritten(40, paths[0]), quality(40, 0.2), report(80), PreviewWritten(80, paths[1]),
         quality(80, 0.3), report(100), PreviewWritten(100, paths[2]),
-        Finished(100, path / "model.safetensors"),
+        Finished(100, path / "last.safetensors"),
     )  # fmt: skip
 
 
@@ -157,16 +158,17 @@ def test_a_run_that_was_stopped_says_that_it_can_go_on(tmp_path: Path) -> None:
 
 
 def test_why_a_run_gave_up_is_told(tmp_path: Path) -> None:
-    page = Page(write_report(log(tmp_path / "run", start()), "Gone wrong in /home/jane/run."))
+    folder = log(tmp_path / "run", start(), GaveUp(4, "Gone wrong in /home/jane/run."))
+    page = Page(write_report(folder))
     assert "gave up" in page.text
     assert "Gone wrong in …/run." in page.text
 
 
 def test_texts_of_a_run_stay_texts(tmp_path: Path) -> None:
     folder = log(tmp_path / "run", start(name=NASTY, note=NASTY), report(4), report(8),
-                 quality(8, 0.2, NASTY))  # fmt: skip
+                 quality(8, 0.2, NASTY), GaveUp(8, NASTY))  # fmt: skip
     folder.settings_path.write_text(json.dumps({NASTY: {"x": NASTY}}))
-    page = Page(write_report(folder, gave_up=NASTY))
+    page = Page(write_report(folder))
     assert not page.count("script")
     assert page.text.count(NASTY) > 10
 

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from napari_unit_training.events import (
     CheckpointSaved,
     Event,
     Finished,
+    GaveUp,
     Paused,
     PreviewWritten,
     Progress,
@@ -34,6 +36,7 @@ EVENTS: list[Event] = [
     WentOn(50),
     Stopped(50),
     WentBack(60, 40, "black", 1, 3),
+    GaveUp(60, "Gone wrong."),
     Finished(100, Path("m.safetensors")),
 ]
 
@@ -46,7 +49,20 @@ def test_what_a_run_logs_is_read_back(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for event in EVENTS:
         folder.log(event)
-    assert list(read_record(folder).events) == EVENTS
+    found = read_record(folder)
+    assert list(found.events) == EVENTS
+    now = f"{datetime.now(UTC):%Y-%m-%d}"  # a run at midnight is asked for nothing else
+    assert found.began.endswith(" UTC")
+    assert found.began.startswith(now) or found.told_last.startswith(now)
+
+
+@pytest.mark.parametrize("time", ["", "7", "yesterday", None, [], "9999-99-99"])
+def test_a_time_that_is_none_is_left_out(tmp_path: Path, time: object) -> None:
+    folder = RunFolder(tmp_path)
+    line = {"event": "Stopped", "time": time, "images_seen": 4}
+    folder.events_path.write_text(json.dumps(line))
+    assert read_record(folder).events == (Stopped(4),)
+    assert read_record(folder).began == ""
 
 
 @pytest.mark.parametrize(

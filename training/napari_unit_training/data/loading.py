@@ -19,6 +19,7 @@ from napari_unit_training.data.checks import (
     open_images,
     some_of,
 )
+from napari_unit_training.data.holding_out import hold_out, told_held_out, without_held_out
 from napari_unit_training.data.measuring import Measured, fingerprint_of, measure_images
 from napari_unit_training.data.scaling import Scaling, parse_scaling
 from napari_unit_training.data.sources import Source, find_images, name_of_source, told
@@ -45,6 +46,10 @@ class DomainImages:
         Sentences for the user about what was read differently than it was written.
     fingerprint
         Hexadecimal hash of names and pixels: a resumed run must see the same.
+    held_out
+        Images, or parts of them, to measure on and not to learn from.
+    validation_fingerprint
+        The hash of those, where they are not of the same source.
     """
 
     domain: Domain
@@ -52,6 +57,8 @@ class DomainImages:
     description: dict[str, Any]
     notes: tuple[str, ...]
     fingerprint: str
+    held_out: tuple[TrainingImage, ...] = ()
+    validation_fingerprint: str = ""
 
 
 def load_domain(
@@ -62,6 +69,7 @@ def load_domain(
     skip_bad: bool = False,
     device: torch.device | None = None,
     hold_bytes: int | None = None,
+    n_sharing: int = 1,
 ) -> DomainImages:
     """Open the images of a source, look at every pixel once, and hold what fits.
 
@@ -81,6 +89,8 @@ def load_domain(
         Where images are held; None: the CPU.
     hold_bytes
         How much of them, the rest is read crop by crop; None: a quarter of the free memory.
+    n_sharing
+        Processes that hold images there, each its own.
 
     Raises
     ------
@@ -101,9 +111,12 @@ def load_domain(
         raise TrainingError(" ".join(problems.sentences()))
     usable = {path: image for path, image in usable.items() if path in measured}
     domain = _domain(source, settings, usable, scaling, measured)
+    device = device or torch.device("cpu")
+    if hold_bytes is None:
+        hold_bytes = (available_bytes(device) or 0) // (_HELD_SHARE * n_sharing)
     return DomainImages(
         domain=domain,
-        images=_hold(usable, files, measured, device or torch.device("cpu"), hold_bytes),
+        images=_hold(usable, files, measured, device, hold_bytes),
         description=_describe(source, usable),
         notes=(*_left_out(problems), *_notes(source, usable, settings)),
         fingerprint=fingerprint_of(measured),
@@ -116,6 +129,8 @@ def load_domains(
     source_b: Source,
     device: torch.device,
     n_sharing: int = 1,
+    *,
+    may_hold_out: bool = True,
 ) -> tuple[DomainImages, DomainImages]:
     """Load both domains of a run; see `load_domain`.
 
@@ -129,6 +144,8 @@ def load_domains(
         Where images are held.
     n_sharing
         Processes that hold images there, each its own.
+    may_hold_out
+        Whether images may be held out, as the settings say.
 
     Raises
     ------
@@ -142,7 +159,7 @@ def load_domains(
             settings.crop_px,
             skip_bad=settings.skip_bad_images,
             device=device,
-            hold_bytes=(available_bytes(device) or 0) // (_HELD_SHARE * n_sharing),
+            n_sharing=n_sharing,
         )
         for source, domain in ((source_a, settings.domain_a), (source_b, settings.domain_b))
     )
@@ -151,7 +168,20 @@ def load_domains(
             f"Both domains are called {a.domain.name!r}; name them apart with --name-a and "
             "--name-b, or domain_a.name and domain_b.name."
         )
-    return a, b
+    if not may_hold_out or settings.validation.held_out == 0:
+        return a, b
+    return _divided(a, settings), _divided(b, settings)
+
+
+def _divided(data: DomainImages, settings: TrainSettings) -> DomainImages:
+    """Hold out some of a domain's images."""
+    fraction, name = settings.validation.held_out, data.domain.name
+    learned, held = hold_out(data.images, fraction, settings.crop_px, settings.seed)
+    note = told_held_out(name, len(data.images), held) if held else without_held_out(name)
+    description = {**data.description, "held_out": len(held)}
+    return replace(
+        data, images=learned, held_out=held, description=description, notes=(*data.notes, note)
+    )
 
 
 def _hold(
@@ -159,12 +189,9 @@ def _hold(
     files: ImageFiles,
     measured: dict[Path, Measured],
     device: torch.device,
-    hold_bytes: int | None,
+    left: int,
 ) -> tuple[TrainingImage, ...]:
     """Hold images on the device as long as there is room, in order; the others are read."""
-    left = hold_bytes
-    if left is None:
-        left = (available_bytes(device) or 0) // _HELD_SHARE
     images = []
     for path in usable:
         planes = files.planes(path)

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from napari_unit.domains import IntensityScaling
 from napari_unit_training.errors import TrainingError
 
 DEFAULT_PERCENTILES = (0.1, 99.9)
@@ -45,3 +46,8 @@ def parse_scaling(text: str, is_color_photo: bool) -> Scaling:
             f"The scaling is {text!r}; LOW must be below HIGH, and percentiles lie from 0 to 100."
         )
     return _KINDS[kind], low, high
+
+
+def scaling_text(scaling: IntensityScaling) -> str:
+    """Return a domain's scaling as a user would write it; `parse_scaling` gives it back."""
+    return f"{scaling.kind}:{scaling.low!r},{scaling.high!r}"

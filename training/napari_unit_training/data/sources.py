@@ -2,6 +2,7 @@
 
 import glob
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from napari_unit.images.files import SUFFIXES
@@ -10,6 +11,43 @@ from napari_unit_training.errors import TrainingError
 
 Source = str | Path | Sequence[str | Path]
 """A file, a folder, a pattern such as ``"plate*/*.tif"``, or several of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSources:
+    """Where images are that a run is measured on and does not learn from.
+
+    Parameters
+    ----------
+    a, b
+        Images of the two domains; see `find_images`.
+    paired
+        They correspond one to one, in the order of their paths.
+    """
+
+    a: Source
+    b: Source
+    paired: bool = False
+
+
+def validation_of(
+    a: Source | None, b: Source | None, *, paired: bool = False
+) -> ValidationSources | None:
+    """Return what was given to measure on; None if nothing was.
+
+    Raises
+    ------
+    TrainingError
+        If images of one domain only were given, or pairs of none.
+    """
+    if a is None and b is None and not paired:
+        return None
+    if a is None or b is None:
+        raise TrainingError(
+            "Quality is measured in both directions; give images of both domains, --val-a and "
+            "--val-b, or of neither."
+        )
+    return ValidationSources(a, b, paired)
 
 
 def find_images(source: Source) -> list[Path]:

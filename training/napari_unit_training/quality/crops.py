@@ -1,17 +1,18 @@
 """The crops that a model's quality is measured on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from napari_unit.domains import Domain
 from napari_unit.models.card import ModelCard
-from napari_unit_training.config_tables import DomainSettings
-from napari_unit_training.data.loading import DomainImages, load_domain
+from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.data.pairs import sample_pairs
 from napari_unit_training.data.sampling import sample_crops
-from napari_unit_training.data.sources import Source, told
+from napari_unit_training.data.sources import Source
+from napari_unit_training.data.training_images import TrainingImage
+from napari_unit_training.data.validation import load_like
 from napari_unit_training.errors import TrainingError
 
 LEAST_COUNT = 4
@@ -86,18 +87,11 @@ def open_domain(
         If images cannot be used, or have other channels than the domain.
     """
     domain = card.domains[index]
-    wanted = DomainSettings(name=domain.name, scaling=_scaling_text(domain), axes=axes)
-    data = load_domain(source, wanted, crop_px)
-    if data.domain.n_channels != domain.n_channels:
-        raise TrainingError(
-            f"The images in {told(source)} have {data.domain.n_channels} channels, and domain "
-            f"{domain.name!r} of {card.name!r} has {domain.n_channels}."
-        )
-    return data
+    return load_like(domain, f"domain {domain.name!r} of {card.name!r}", source, crop_px, axes)
 
 
 def draw_crops(
-    domains: tuple[DomainImages, DomainImages],
+    images: tuple[Sequence[TrainingImage], Sequence[TrainingImage]],
     choice: CropChoice,
     device: torch.device,
     *,
@@ -107,8 +101,8 @@ def draw_crops(
 
     Parameters
     ----------
-    domains
-        See `open_domain`.
+    images
+        Of a and of b.
     choice
         Which crops.
     device
@@ -127,8 +121,7 @@ def draw_crops(
     """
     if paired:
         return sample_pairs(
-            domains[0].images,
-            domains[1].images,
+            *images,
             seed=choice.seed,
             count=choice.count,
             crop_px=choice.crop_px,
@@ -137,7 +130,7 @@ def draw_crops(
         )
     a, b = (
         sample_crops(
-            domain.images,
+            of_domain,
             seed=choice.seed,
             images_seen=0,
             stream=index,
@@ -146,11 +139,6 @@ def draw_crops(
             min_deviation=choice.min_deviation,
             device=device,
         )
-        for index, domain in enumerate(domains)
+        for index, of_domain in enumerate(images)
     )
     return a, b
-
-
-def _scaling_text(domain: Domain) -> str:
-    scaling = domain.scaling
-    return f"{scaling.kind}:{scaling.low!r},{scaling.high!r}"

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_unit.atomic import written_whole
-from napari_unit_training.report import pictures, words
 from napari_unit_training.events import PreviewWritten
+from napari_unit_training.report import pictures, words
 from napari_unit_training.report.curves import FIRST, SECOND, Curve, draw, finite
 from napari_unit_training.report.record import Record, name_of, number, read_record, without_folders
 from napari_unit_training.run_folder import RunFolder
@@ -36,7 +36,7 @@ class Chart:
     svg: str
 
 
-def write_report(folder: RunFolder, gave_up: str = "") -> Path:
+def write_report(folder: RunFolder) -> Path:
     """Write the page on a run, of what lies in its folder; one that exists is replaced.
 
     The same run gives the same bytes. A folder in which little or nothing lies gives a page too.
@@ -45,21 +45,19 @@ def write_report(folder: RunFolder, gave_up: str = "") -> Path:
     ----------
     folder
         Of the run; at its end or at any time before.
-    gave_up
-        What a run that gave up says of it, which is in none of its files.
 
     Returns
     -------
     The path of the page.
     """
-    text = _page(folder, read_record(folder), gave_up)
+    text = _page(folder, read_record(folder))
     with written_whole(folder.report_path) as partial:
         # a name with half a character, which JSON can have and UTF-8 cannot, gets a question mark
         partial.write_text(text, "utf-8", errors="replace")
     return folder.report_path
 
 
-def _page(folder: RunFolder, record: Record, gave_up: str) -> str:
+def _page(folder: RunFolder, record: Record) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -75,8 +73,8 @@ def _page(folder: RunFolder, record: Record, gave_up: str) -> str:
     versions = {str(name): str(value) for name, value in record.versions.items()}
     return environment.get_template("page.html").render(
         domains=record.domains,
-        state=words.state_of(record, gave_up),
-        gave_up=without_folders(gave_up),
+        state=words.state_of(record),
+        gave_up=without_folders(record.gave_up),
         facts=words.facts_of(record),
         verdicts=words.verdicts_of(record),
         quality=words.quality_table(record),

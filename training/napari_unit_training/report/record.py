@@ -17,6 +17,7 @@ from napari_unit_training.events import (
     CheckpointSaved,
     Event,
     Finished,
+    GaveUp,
     Paused,
     PreviewWritten,
     Progress,
@@ -32,9 +33,11 @@ _LOGGED: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
         Started, Progress, PreviewWritten, QualityMeasured, CheckpointSaved, Paused, WentOn,
-        Stopped, WentBack, Finished,
+        Stopped, WentBack, GaveUp, Finished,
     )
 }  # fmt: skip
+_TELLING = (Started, Progress, CheckpointSaved, Stopped, GaveUp, Finished)
+"""Events that tell how many images were seen."""
 _MOST_IMAGES = 10**15
 # names of folders may hold spaces, but do not end in one: what does is the text between two paths
 _FOLDERS = re.compile(r"(?<![\w.…])(?:[A-Za-z]:)?[\\/]{1,2}(?:[^\\/;,:()\n]*[^\\/;,:()\s][\\/])+")
@@ -59,8 +62,8 @@ class Record:
     events: tuple[Event, ...]
     settings: Mapping[str, Any]
     versions: Mapping[str, Any]
-    began: str
-    told_last: str
+    began: str = ""
+    told_last: str = ""
 
     @cached_property
     def starts(self) -> list[Started]:
@@ -83,6 +86,16 @@ class Record:
         return next((event for event in reversed(self.measured) if event.is_best), None)
 
     @cached_property
+    def gave_up(self) -> str:
+        """Why a run gave up; empty where it did not, or has gone on since."""
+        for event in reversed(self.events):
+            if isinstance(event, GaveUp):
+                return event.reason
+            if isinstance(event, Started):
+                break
+        return ""
+
+    @cached_property
     def domains(self) -> tuple[str, str]:
         """Names of domain a and b."""
         if self.starts:
@@ -99,7 +112,9 @@ class Record:
         for event in reversed(self.events):
             if isinstance(event, WentBack):
                 return event.to_images_seen
-            if isinstance(event, Started | Progress | CheckpointSaved | Stopped | Finished):
+            if isinstance(
+                event, Started | Progress | CheckpointSaved | Stopped | GaveUp | Finished
+            ):
                 return event.images_seen
         return 0
 
@@ -125,13 +140,14 @@ class Record:
 
 def read_record(folder: RunFolder) -> Record:
     """Read what there is; what is torn, of an unknown kind or of other types is passed over."""
+    told = _events(folder.events_path)
+    times = [time for time, _ in told if time]
     return Record(
-        events=tuple(_events(folder.events_path)),
+        events=tuple(event for _, event in told),
         settings=_settings(folder.settings_path),
         versions=_versions(folder),
-        # of all files only these two are written at the very start, and with every event
-        began=_time_of(folder.data_path),
-        told_last=_time_of(folder.events_path),
+        began=times[0] if times else "",
+        told_last=times[-1] if times else "",
     )
 
 
@@ -155,7 +171,8 @@ def without_folders(text: str) -> str:
     return _FOLDERS.sub("…/", text)
 
 
-def _events(path: Path) -> list[Event]:
+def _events(path: Path) -> list[tuple[str, Event]]:
+    """Return events with their times."""
     if not path.is_file():
         return []
     found = []
@@ -164,7 +181,8 @@ def _events(path: Path) -> list[Event]:
             values = json.loads(line)
             kind = _LOGGED[values["event"]]
             hints = get_type_hints(kind)
-            found.append(kind(**{f.name: _as(hints[f.name], values[f.name]) for f in fields(kind)}))
+            event = kind(**{f.name: _as(hints[f.name], values[f.name]) for f in fields(kind)})
+            found.append((_time_of(values.get("time")), event))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
     return found
@@ -207,7 +225,7 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _versions(folder: RunFolder) -> dict[str, Any]:
-    for path in (folder.model_path, folder.last_model_path):
+    for path in (folder.last_model_path, folder.best_model_path):
         try:
             versions = read_card(path).training.get("versions")
         except ModelFileError:
@@ -217,7 +235,8 @@ def _versions(folder: RunFolder) -> dict[str, Any]:
     return {}
 
 
-def _time_of(path: Path) -> str:
-    if not path.is_file():
+def _time_of(value: Any) -> str:
+    try:
+        return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (TypeError, ValueError, OverflowError):
         return ""
-    return f"{datetime.fromtimestamp(path.stat().st_mtime, UTC):%Y-%m-%d %H:%M} UTC"

@@ -37,9 +37,9 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def state_of(record: Record, gave_up: str) -> str:
+def state_of(record: Record) -> str:
     """Return how a run stands, as the end of its title."""
-    if gave_up:
+    if record.gave_up:
         return "gave up"
     for event in reversed(record.events):
         match event:

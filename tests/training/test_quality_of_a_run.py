@@ -1,0 +1,183 @@
+"""Quality measured during a run, the best model, and the page at its end."""
+
+import hashlib
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from napari_unit.models.file import load_model
+from napari_unit_training.config_tables import Cadence, Validation
+from napari_unit_training.data.sources import ValidationSources, validation_of
+from napari_unit_training.errors import TrainingError
+from napari_unit_training.events import CheckpointSaved, Finished, QualityMeasured, Started
+from napari_unit_training.judge import Judge, score_of
+from napari_unit_training.loop import train
+from napari_unit_training.quality.measures import DirectionQuality
+from napari_unit_training.quality.paired import PairedQuality
+
+
+@pytest.fixture
+def many(write_images):
+    return write_images("many_a", [(40, 40)] * 6, 1), write_images("many_b", [(36, 36)] * 7, 2)
+
+
+@pytest.fixture
+def measured(settings):
+    return replace(
+        settings,
+        images_total=8,
+        cadence=Cadence(log=2, preview=100, checkpoint=4, quality=2),
+        validation=Validation(held_out=0.2, crops=4),
+    )
+
+
+def _measured(events):
+    return [event for event in events if isinstance(event, QualityMeasured)]
+
+
+def _hash(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _quality(distance, ssim=None):
+    pair = None if ssim is None else PairedQuality(20.0, ssim, 0.5)
+    return DirectionQuality("a", "b", distance, None, 0.1, 0.1, 0.9, pair)
+
+
+def test_the_best_model_is_the_one_with_the_smallest_distance(measured, many, tmp_path):
+    out = tmp_path / "run"
+    events = list(train(measured, *many, out))
+    found = _measured(events)
+    assert [e.images_seen for e in found] == [2, 4, 6, 8]
+    directions = [(q["source"], q["target"]) for q in found[0].directions]
+    assert directions == [("left", "right"), ("right", "left")]
+    assert found[0].score == pytest.approx(sum(q["distance"] for q in found[0].directions) / 2)
+    best = min(found, key=lambda e: e.score)
+    assert [e for e in found if e.is_best][-1] is best
+    card = load_model(out / "best.safetensors").card
+    assert card.training["images_seen"] == best.images_seen
+    assert events[-1] == Finished(8, out / "best.safetensors")
+    assert load_model(out / "last.safetensors").card.training["images_seen"] == 8
+
+
+def test_held_out_images_are_not_learned_from_and_said(measured, many, tmp_path):
+    events = list(train(measured, *many, tmp_path / "run"))
+    started = next(e for e in events if isinstance(e, Started))
+    assert started.n_images == (5, 6)
+    assert "1 of the 6 images of left are held out: quality is measured there." in started.notes
+    card = load_model(tmp_path / "run" / "last.safetensors").card
+    assert card.training["data"]["a"]["held_out"] == 1
+
+
+def test_a_resumed_run_finds_the_same_best(measured, many, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    expected = _measured(train(measured, *many, whole))
+    with closing(train(measured, *many, broken)) as events:
+        seen = []
+        for event in events:
+            seen.append(event)
+            if isinstance(event, CheckpointSaved):
+                break
+    resumed = _measured(seen) + _measured(train(measured, *many, broken))
+    assert resumed == expected
+    assert _hash(whole / "best.safetensors") == _hash(broken / "best.safetensors")
+
+
+def test_images_to_measure_on_can_be_given(measured, many, write_images, tmp_path):
+    given = ValidationSources(
+        write_images("val_a", [(40, 40)] * 2, 3), write_images("val_b", [(33, 50)], 4)
+    )
+    events = list(train(measured, *many, tmp_path / "run", validation=given))
+    started = next(e for e in events if isinstance(e, Started))
+    assert started.n_images == (6, 7), "all others are learned from"
+    assert f"Quality of left is measured on 2 images in {given.a}." in started.notes
+    assert len(_measured(events)) == 4
+    assert all(q["paired"] is None for e in _measured(events) for q in e.directions)
+    with pytest.raises(TrainingError, match="other images of the validation of domain a and"):
+        list(train(measured, *many, tmp_path / "run"))
+
+
+def test_with_pairs_the_structural_similarity_decides(measured, many, write_images, tmp_path):
+    pairs = ValidationSources(
+        write_images("val_a", [(40, 40)], 3), write_images("val_b", [(40, 40)], 4), paired=True
+    )
+    found = _measured(train(measured, *many, tmp_path / "run", validation=pairs))
+    for event in found:
+        ssim = [q["paired"]["ssim"] for q in event.directions]
+        assert event.score == pytest.approx(1 - sum(ssim) / 2)
+
+
+def test_pairs_that_are_none_are_refused(measured, many, write_images, tmp_path):
+    pairs = ValidationSources(
+        write_images("val_a", [(40, 40)], 3), write_images("val_b", [(40, 44)], 4), paired=True
+    )
+    with pytest.raises(TrainingError, match="pairs need the same planes and size"):
+        list(train(measured, *many, tmp_path / "run", validation=pairs))
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_of_another_kind_are_refused(measured, many, tmp_path):
+    import numpy as np
+    import tifffile
+
+    folder = tmp_path / "color"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    tifffile.imwrite(folder / "x.tif", pixels, photometric="rgb")
+    given = ValidationSources(folder, folder)
+    with pytest.raises(TrainingError, match="have 3 channels, and left has 1"):
+        list(train(measured, *many, tmp_path / "run", validation=given))
+
+
+def test_where_nothing_can_be_held_out_nothing_is_measured(measured, folders, tmp_path):
+    events = list(train(measured, *folders, tmp_path / "run"))
+    started = next(e for e in events if isinstance(e, Started))
+    assert any("too few and too small to hold some out" in note for note in started.notes)
+    assert _measured(events) == []
+    assert events[-1].model_path == tmp_path / "run" / "last.safetensors"
+
+
+def test_images_of_one_domain_only_are_refused():
+    assert validation_of(None, None) is None
+    assert validation_of("x", "y", paired=True) == ValidationSources("x", "y", True)
+    for a, b, paired in (("x", None, False), (None, "x", False), (None, None, True)):
+        with pytest.raises(TrainingError, match="give images of both domains"):
+            validation_of(a, b, paired=paired)
+
+
+def test_the_score_is_the_mean_of_both_directions():
+    assert score_of((_quality(0.2), _quality(0.4))) == pytest.approx(0.3)
+    assert score_of((_quality(0.2, 0.5), _quality(0.4, 0.7))) == pytest.approx(0.4)
+
+
+def test_a_score_that_is_no_number_is_never_the_best(measured, many, tmp_path, monkeypatch):
+    from napari_unit_training import judge
+
+    scores = iter([float("nan"), 0.5, 0.6, float("nan"), 0.4])
+    monkeypatch.setattr(judge, "draw_crops", lambda *_, **__: None)
+    monkeypatch.setattr(
+        judge, "measure_quality", lambda *_, **__: (_quality(next(scores)), _quality(0.0))
+    )
+
+    class Session:
+        settings = measured
+        device = None
+
+    class Data:
+        held_out = ()
+
+    asked = Judge(Session(), (Data(), Data()))
+    found = [asked.measure(None, seen).is_best for seen in range(5)]
+    assert found == [False, True, False, False, True]
+
+
+@pytest.mark.usefixtures("real_page")
+def test_a_run_ends_with_its_page(measured, many, tmp_path):
+    out = tmp_path / "run"
+    list(train(measured, *many, out))
+    page = (out / "report.html").read_text("utf-8")
+    assert "left ↔ right" in page
+    assert "finished" in page
+    assert "Distance to real images, left → right" in page
+    assert 'src="data:image/' in page

@@ -1,0 +1,117 @@
+"""Images that are given to measure a run on."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from napari_unit.domains import Domain
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.config_tables import DomainSettings
+from napari_unit_training.data.loading import DomainImages, load_domain
+from napari_unit_training.data.pairs import check_pairs
+from napari_unit_training.data.scaling import scaling_text
+from napari_unit_training.data.sources import Source, ValidationSources, told
+from napari_unit_training.errors import TrainingError
+
+_Data = tuple[DomainImages, DomainImages]
+
+
+def load_like(
+    domain: Domain, whose: str, source: Source, crop_px: int, axes: str, **how: Any
+) -> DomainImages:
+    """Load images as those of a domain that is there already, with its scaling.
+
+    Parameters
+    ----------
+    domain
+        That the images are to be of.
+    whose
+        What it is called in a sentence.
+    source, crop_px
+        See `load_domain`.
+    axes
+        A letter per axis, where files do not say; empty: they do.
+    **how
+        To `load_domain`.
+
+    Raises
+    ------
+    TrainingError
+        If images cannot be used, or have other channels than the domain.
+    """
+    wanted = DomainSettings(name=domain.name, scaling=scaling_text(domain.scaling), axes=axes)
+    found = load_domain(source, wanted, crop_px, **how)
+    if found.domain.n_channels != domain.n_channels:
+        raise TrainingError(
+            f"The images in {told(source)} have {found.domain.n_channels} channels, and {whose} "
+            f"has {domain.n_channels}; quality is measured on images of the same kind."
+        )
+    return found
+
+
+def with_validation(
+    data: _Data,
+    sources: ValidationSources,
+    settings: TrainSettings,
+    device: torch.device,
+    n_sharing: int,
+) -> _Data:
+    """Return the domains with other images to measure on, understood as their own are.
+
+    Parameters
+    ----------
+    data
+        Both domains.
+    sources
+        Of the images.
+    settings
+        Of the run.
+    device, n_sharing
+        See `load_domains`.
+
+    Raises
+    ------
+    TrainingError
+        If they cannot be used, have other channels, or are no pairs.
+    """
+    a, b = (
+        _measured_on(domain, source, settings, index, device, n_sharing)
+        for index, (domain, source) in enumerate(zip(data, (sources.a, sources.b), strict=True))
+    )
+    if sources.paired:
+        check_pairs(a.held_out, b.held_out)
+    return a, b
+
+
+def fingerprints_of(data: _Data) -> dict[str, str]:
+    """Return the hashes of all images of a run, by what they are."""
+    found = {f"domain {letter}": d.fingerprint for letter, d in zip("ab", data, strict=True)}
+    given = {
+        f"the validation of domain {letter}": d.validation_fingerprint
+        for letter, d in zip("ab", data, strict=True)
+    }
+    return found | {name: fingerprint for name, fingerprint in given.items() if fingerprint}
+
+
+def _measured_on(
+    data: DomainImages,
+    source: Source,
+    settings: TrainSettings,
+    index: int,
+    device: torch.device,
+    n_sharing: int,
+) -> DomainImages:
+    own = data.domain
+    asked = (settings.domain_a, settings.domain_b)[index]
+    found = load_like(
+        own, own.name, source, settings.crop_px, asked.axes, skip_bad=settings.skip_bad_images,
+        device=device, n_sharing=n_sharing,
+    )  # fmt: skip
+    note = f"Quality of {own.name} is measured on {len(found.images)} images in {told(source)}."
+    return replace(
+        data,
+        held_out=found.images,
+        validation_fingerprint=found.fingerprint,
+        notes=(*data.notes, *found.notes, note),
+    )
