@@ -29,9 +29,9 @@ class PairedQuality:
         term of brightness is meant for intensities of 0 or more.
     accuracy
         Share of pixels, 0 to 1, whose color is right: no channel differs by more than 16 of 255
-        levels of the range. UNIT's measure on maps (Liu et al. 2017, section 4.1, "Maps"), which
-        says that the color differs by at most 16; that every channel must is our reading of it.
-        Levels are those of the range that the domain's intensities are scaled to.
+        levels of the range that the domain's intensities are scaled to. UNIT's measure on maps
+        (Liu et al. 2017, section 4, "Performance Analysis"): a pixel is right if its color differs
+        by at most 16 of 255. That every channel must is our reading of it.
     """
 
     psnr_db: float
