@@ -35,7 +35,10 @@ gradient_penalty = 0.1
 [cadence]
 log = 6
 preview = 40
+quality = 40
 checkpoint = 20
+[validation]
+crops = 4
 """
 
 
@@ -63,7 +66,7 @@ def write_images(folder: Path, seed: int) -> Path:
     folder.mkdir(parents=True)
     noise = np.random.default_rng(seed)
     for index in range(3):
-        pixels = noise.integers(100, 60000, (48, 56), dtype=np.uint16)
+        pixels = noise.integers(100, 60000, (48, 80), dtype=np.uint16)
         tifffile.imwrite(folder / f"{index}.tif", pixels)
     return folder
 
@@ -109,29 +112,34 @@ def killed_run(work: Path, out: Path, n_images: int, n_kills: int, seed: int) ->
     return Outcome(len(killed_at), tuple(killed_at), n_torn)
 
 
-def losses(out: Path) -> dict[int, Any]:
-    """Return what a run has reported, by images seen; every line must be whole."""
-    events = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
-    reports = [event for event in events if event["event"] == "Progress"]
-    found = {event["images_seen"]: event["losses"] for event in reports}
+def told(out: Path, event: str, *names: str) -> dict[int, Any]:
+    """Return what a run has told in events of a kind, by images seen; every line must be whole."""
+    lines = [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+    reports = [line for line in lines if line["event"] == event]
+    found = {line["images_seen"]: [line[name] for name in names] for line in reports}
     if len(found) != len(reports):
         raise AssertionError("A report was told twice.")
     return found
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """Return what two finished runs differ in: reports, last checkpoint, model."""
+    """Return what two finished runs differ in: reports, last checkpoint, models."""
     found = []
-    if losses(one) != losses(other):
+    if told(one, "Progress", "losses") != told(other, "Progress", "losses"):
         found.append("losses")
+    measured = ("directions", "score", "is_best")
+    if told(one, "QualityMeasured", *measured) != told(other, "QualityMeasured", *measured):
+        found.append("quality")
     first, second = (
         torch.load(sorted(out.glob("checkpoints/*.pt"))[-1], weights_only=True)
         for out in (one, other)
     )
     if not _equal(first, second):
         found.append("last checkpoint")
-    if (one / "last.safetensors").read_bytes() != (other / "last.safetensors").read_bytes():
-        found.append("model")
+    for name in ("last", "best"):
+        file = f"{name}.safetensors"
+        if (one / file).read_bytes() != (other / file).read_bytes():
+            found.append(f"{name} model")
     return found
 
 
@@ -163,7 +171,8 @@ def main() -> None:
             "kills": outcome.n_kills,
             "images_of_the_last_checkpoint_at_each_kill": outcome.killed_at,
             "kills_in_the_middle_of_a_write": outcome.n_torn,
-            "reports_compared": len(losses(work / "whole")),
+            "reports_compared": len(told(work / "whole", "Progress", "losses")),
+            "measurements_compared": len(told(work / "whole", "QualityMeasured", "score")),
             "differences": odd,
         }
     print(json.dumps({key: result[key] for key in list(result)[5:]}, indent=1))

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from kill_and_resume import command, differences, killed_run, losses, prepare
+from kill_and_resume import command, differences, killed_run, prepare, told
 
 
 def test_a_run_that_is_killed_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
@@ -12,7 +12,10 @@ def test_a_run_that_is_killed_ends_as_if_nothing_had_happened(tmp_path: Path) ->
     outcome = killed_run(tmp_path, tmp_path / "killed", 240, n_kills=2, seed=1)
     assert outcome.n_kills >= 1
     assert differences(tmp_path / "whole", tmp_path / "killed") == []
-    assert len(losses(tmp_path / "whole")) == 40
+    assert len(told(tmp_path / "whole", "Progress", "losses")) == 40
+    assert len(told(tmp_path / "whole", "QualityMeasured", "score")) == 6
     other = tmp_path / "other"
     subprocess.run(command(tmp_path, other, 120), check=True, capture_output=True)
-    assert differences(tmp_path / "whole", other) == ["losses", "last checkpoint", "model"]
+    assert differences(tmp_path / "whole", other) == [
+        "losses", "quality", "last checkpoint", "last model", "best model",
+    ]  # fmt: skip
