@@ -22,9 +22,8 @@ import numpy as np
 import torch
 from nuclei_segmentation import normalised
 from numpy.typing import NDArray
+from random_network import RandomNetwork
 from scipy import fft
-
-from napari_unit_training.quality.features import RandomNetwork
 
 Patches = NDArray[np.float32]  # (N, Y, X)
 Features = NDArray[np.float64]  # (N, F)

@@ -11,7 +11,7 @@ from napari_unit_training.quality.measures import DirectionQuality
 
 def quality(source: str, distance: float) -> DirectionQuality:
     target = "b" if source == "a" else "a"
-    return DirectionQuality(source, target, distance, 2.0, 0.5, 0.1, 0.9)
+    return DirectionQuality(source, target, distance, 2.0, 0.5, 0.2, 1.0, 0.1, 0.9)
 
 
 def test_distances_are_gathered_by_direction() -> None:

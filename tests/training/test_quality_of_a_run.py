@@ -42,7 +42,7 @@ def _hash(path):
 
 def _quality(distance, ssim=None):
     pair = None if ssim is None else PairedQuality(20.0, ssim, 0.5)
-    return DirectionQuality("a", "b", distance, None, 0.1, 0.1, 0.9, pair)
+    return DirectionQuality("a", "b", distance, None, 0.1, 0.01, 1.0, 0.1, 0.9, pair)
 
 
 def test_the_best_model_is_the_one_with_the_smallest_distance(measured, many, tmp_path):

@@ -83,7 +83,14 @@ def report(seen: int) -> Progress:
 
 
 def quality(seen: int, distance: float, name: str = "left") -> QualityMeasured:
-    values = {"untranslated": 0.5, "real": 0.1, "cycle_error": 0.1, "content_agreement": 0.9}
+    values = {
+        "untranslated": 0.5,
+        "real": 0.1,
+        "intensity_distance": 0.01,
+        "sharpness": 1.1,
+        "cycle_error": 0.1,
+        "content_agreement": 0.9,
+    }
     there = {"source": name, "target": "right", "distance": distance, **values}
     back = {"source": "right", "target": name, "distance": 0.4, **values, "untranslated": None}
     return QualityMeasured(seen, (there, back), distance, distance < 0.3)

@@ -37,7 +37,8 @@ def record(*events: Event, settings: dict[str, Any] | None = None) -> Record:
 def quality(distance: Any, **values: Any) -> dict[str, Any]:
     return {
         "source": "left", "target": "right", "distance": distance, "untranslated": 0.5,
-        "real": 0.1, "cycle_error": 0.02, "content_agreement": 0.9, **values,
+        "real": 0.1, "intensity_distance": 0.01, "sharpness": 1.1, "cycle_error": 0.02,
+        "content_agreement": 0.9, **values,
     }  # fmt: skip
 
 

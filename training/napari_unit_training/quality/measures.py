@@ -7,8 +7,11 @@ from torch import Tensor, nn
 
 from napari_unit.models.model import TranslationModel
 from napari_unit_training.losses import content_disagreement, l1_distance
-from napari_unit_training.quality.distances import Standard, sliced_wasserstein
-from napari_unit_training.quality.features import features_of
+from napari_unit_training.quality.distances import (
+    intensity_distance,
+    patch_distance,
+    sharpness,
+)
 from napari_unit_training.quality.fid import InceptionQuality, inception_distances
 from napari_unit_training.quality.inception import inception_features
 from napari_unit_training.quality.paired import PairedQuality, compare_pairs
@@ -25,13 +28,18 @@ class DirectionQuality:
     source, target
         Names of the domains.
     distance
-        From translations to images of the target: sliced Wasserstein distance of random features,
-        standardised by one half of the target's crops, to the other half.
+        From translations to images of the target, see `patch_distance`. One half of the crops is
+        compared with the other half of the target's, and the other way round: the mean.
     untranslated
         The same of the source's images as they are; None where channel counts differ.
     real
         The same of the one half of the target's images to the other: about what a perfect
         translation would have.
+    intensity_distance
+        By how much intensities of translations are off those of the target's images as a whole, in
+        units of [-1, 1]; see `intensity_distance`.
+    sharpness
+        Of translations for each unit of it in the target's images; see `sharpness`.
     cycle_error
         Mean absolute difference of an image and its way there and back, in units of [-1, 1].
     content_agreement
@@ -49,6 +57,8 @@ class DirectionQuality:
     distance: float
     untranslated: float | None
     real: float
+    intensity_distance: float
+    sharpness: float
     cycle_error: float
     content_agreement: float
     paired: PairedQuality | None = None
@@ -111,25 +121,30 @@ def _one_direction(
         agreement += share * (1.0 - float(content_disagreement(batch, translated)))
         made.append(translated)
     translations = torch.cat(made)
-    of_real = features_of(real)
-    standard = Standard.of(of_real[::2])
-    other = standard.apply(of_real[1::2])
-
-    def to_real(others: Tensor) -> float:
-        # as many as the half that they are compared with: a distance shrinks with numbers
-        return sliced_wasserstein(standard.apply(features_of(others[: len(other)])), other)
-
     return DirectionQuality(
         source,
         target,
-        to_real(translations),
-        to_real(images) if images.shape[1] == real.shape[1] else None,
-        sliced_wasserstein(standard.apply(of_real[::2]), other),
+        _across(translations, real),
+        _across(images, real) if images.shape[1] == real.shape[1] else None,
+        _across(real, real),
+        intensity_distance(translations, real),
+        sharpness(translations, real),
         cycle,
         agreement,
         compare_pairs(translations, real) if paired else None,
         None if inception is None else _by_inception(inception, translations, real),
     )
+
+
+def _across(images: Tensor, real: Tensor) -> float:
+    """Return the distance of either half of the images to the other half of the real ones.
+
+    All distances here are of sets of one size, as a distance shrinks with numbers; and a crop is
+    never compared with what it was made from, or shows the same as.
+    """
+    n = min(len(images), len(real)) // 2
+    one = patch_distance(images[::2][:n], real[1::2][:n])
+    return (one + patch_distance(images[1::2][:n], real[::2][:n])) / 2
 
 
 def _by_inception(network: nn.Module, translations: Tensor, real: Tensor) -> InceptionQuality:

@@ -23,6 +23,8 @@ def table_rows(found: Directions) -> dict[str, list[str]]:
             "–" if q.untranslated is None else f"{q.untranslated:.3f}" for q in found
         ],
         "distance of other real images": [f"{q.real:.3f}" for q in found],
+        "intensities off by (of the range of 2)": [f"{q.intensity_distance:.3f}" for q in found],
+        "sharpness (1: as real ones)": [f"{q.sharpness:.2f}" for q in found],
         "cycle error (of the range of 2)": [f"{q.cycle_error:.3f}" for q in found],
         "content agreement (1: in its place)": [f"{q.content_agreement:.3f}" for q in found],
     }
@@ -45,8 +47,9 @@ def table_rows(found: Directions) -> dict[str, list[str]]:
 def remarks(found: Directions, n_crops: int) -> list[str]:
     """Return what a reader of the table must know, a sentence or two per kind of measure."""
     distance = (
-        f"{n_crops} crops of each domain; sliced Wasserstein distance of random features: smaller "
-        "is nearer, and what is below that of other real images is chance."
+        f"{n_crops} crops of each domain. Distance: sliced Wasserstein distance of patches; "
+        "smaller is nearer, and what is below that of other real images is chance. It does not "
+        "see one gain and offset of all translations; intensities and sharpness do."
     )
     told, first = [distance], found[0]
     if first.paired is not None:

@@ -23,6 +23,8 @@ _COLUMNS = {
     "distance": "distance to real",
     "untranslated": "untranslated",
     "real": "real to real",
+    "intensity_distance": "intensities off by",
+    "sharpness": "sharpness",
     "content_agreement": "content agreement",
     "cycle_error": "cycle error",
 }

@@ -1,13 +1,9 @@
 """Features of images that nobody trained: random convolutions, always the same."""
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-Features = NDArray[np.float64]  # (N, F)
 _SIZES = ((16, 5), (32, 3), (64, 3), (128, 3))
-_BATCH = 16
 
 
 class RandomNetwork(nn.Module):
@@ -50,12 +46,3 @@ class RandomNetwork(nn.Module):
             found += [signal.mean((2, 3)), signal.std((2, 3))]
             signal = nn.functional.avg_pool2d(signal, 2)
         return torch.cat(found, 1)
-
-
-@torch.no_grad()
-def features_of(images: Tensor, seed: int = 0) -> Features:
-    """Return the logarithms of features (N, 480) of images (N, C, H, W) in [-1, 1]."""
-    network = RandomNetwork(images.shape[1], seed).to(images.device)
-    parts = [network((batch.float() + 1.0) / 2.0) for batch in images.split(_BATCH)]
-    features = torch.cat(parts).double().cpu().numpy()
-    return np.asarray(np.log(features + 1e-3), np.float64)
