@@ -116,7 +116,7 @@ class Session:
         self.last_batch: tuple[Pair, Pair] | None = None
         with seeded(seed_of(settings.seed, 0, INITIALISATION), device):
             self.unit = make_unit(settings, domains)
-        self.unit.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.unit.to(device)
         self.averaged = AveragedModel(
             self.unit.model, settings.ema_half_life_images, settings.ema_ramp
         )
@@ -216,7 +216,8 @@ class Session:
             device=self.device,
         )
         changed = self.augmenter(crops)
-        return changed.contiguous(memory_format=torch.channels_last)
+        # .contiguous() would leave the strides of one channel, and every map after it, as they are
+        return changed.to(memory_format=torch.channels_last)
 
     @property
     def is_open_ended(self) -> bool:
