@@ -216,8 +216,7 @@ class Session:
             device=self.device,
         )
         changed = self.augmenter(crops)
-        # .contiguous() would leave the strides of one channel, and every map after it, as they are
-        return changed.to(memory_format=torch.channels_last)
+        return changed.contiguous(memory_format=torch.channels_last)
 
     @property
     def is_open_ended(self) -> bool:

@@ -171,6 +171,8 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the latent mean of image (B, C, H, W), values in [-1, 1]."""
+        # .contiguous() would leave the strides of one channel, and the maps after it, as they are
+        image = image.to(memory_format=torch.channels_last)
         for block in self.blocks:
             image = block(image)
         return image

@@ -243,7 +243,8 @@ class Unit(nn.Module):
 
 def with_noise(mean: Tensor) -> Tensor:
     """Sample N(mean, I), reparametrised (Kingma, Welling 2014, section 2.4, sigma = 1)."""
-    return mean + torch.randn_like(mean)
+    # which element gets which number is not to depend on how maps lie in memory
+    return mean + torch.randn_like(mean, memory_format=torch.contiguous_format)
 
 
 @contextmanager
