@@ -101,7 +101,6 @@ class MultiScaleDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return the logits of image (B, C, H, W) per scale, the finest first."""
-        image = image.to(memory_format=torch.channels_last)
         logits = []
         for index, scale in enumerate(self.scales):
             if index:

@@ -34,12 +34,17 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 
 
 def reflect_padded(x: Tensor, padding: int, upsample: int = 1) -> Tensor:
-    """Return x (B, C, H, W) with every pixel repeated, then mirrored at the edges, in its dtype."""
+    """Return x (B, C, H, W) with every pixel repeated, then mirrored at the edges.
+
+    The dtype is that of x, the layout channels-last, in which convolutions are fastest: those of
+    one channel would go on in torch's default layout, and with them all maps that follow.
+    """
     # values are only moved, but autocast would do it in float32
     with torch.autocast(x.device.type, enabled=False):
         if upsample > 1:
             x = nn.functional.interpolate(x, scale_factor=float(upsample))
-        return nn.functional.pad(x, (padding,) * 4, mode="reflect")
+        padded = nn.functional.pad(x, (padding,) * 4, mode="reflect")
+    return padded.to(memory_format=torch.channels_last)
 
 
 class ConvBlock(nn.Module):
@@ -171,8 +176,6 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the latent mean of image (B, C, H, W), values in [-1, 1]."""
-        # .contiguous() would leave the strides of one channel, and the maps after it, as they are
-        image = image.to(memory_format=torch.channels_last)
         for block in self.blocks:
             image = block(image)
         return image
