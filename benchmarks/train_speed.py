@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from plain_step import PlainStep, batches
-from results_file import markdown_table, provenance, write_result
+from results_file import markdown_table, peak_resident, provenance, write_result
 from torch.utils.flop_counter import FlopCounterMode
 from train_profile import GROUPS, where_time_goes
 
@@ -186,10 +186,7 @@ def child(case: Case, folder: Path, device: torch.device, side: str) -> None:
     if device.type == "cuda":
         print(torch.cuda.max_memory_allocated(device))
         return
-    import resource  # not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak if sys.platform == "darwin" else 1024 * peak)
+    print(peak_resident())
 
 
 def derived(measured: dict[str, Any]) -> dict[str, Any]:

@@ -63,5 +63,6 @@ class _OverLargest(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         weight, u, v, scale = ctx.saved_tensors
         along = torch.dot(gradients[0].flatten(), weight.flatten())
-        back = torch.addr(gradients[0].flatten(1) * scale, u * (-along * scale.square()), v)
+        back = gradients[0].flatten(1) * scale
+        back.addr_(u * (-along * scale.square()), v)
         return back.view_as(weight), None, None
