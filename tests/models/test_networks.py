@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_unit.geometry.tiling import reach_of
+from napari_unit.geometry.tiling import LayerGeometry, reach_of
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.networks import ConvBlock, Decoder, Encoder, ImageTanh, ResidualBlock, Step
 from napari_unit.models.normalisation import InstanceNorm, LayerNorm
@@ -103,3 +103,25 @@ def test_a_foreign_block_is_refused() -> None:
     encoder.blocks.append(nn.ReLU())
     with pytest.raises(TypeError, match=r"convolution and residual blocks, not ReLU\(\)"):
         encoder.steps()
+
+
+def test_maps_of_one_channel_images_are_channels_last() -> None:
+    latent = Encoder(1, SIZES, ())(torch.rand(1, 1, 16, 24))
+    image = Decoder(1, SIZES, ())(latent)
+    assert latent.is_contiguous(memory_format=torch.channels_last)
+    again = Encoder(1, SIZES, ())(image)
+    assert again.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_padding_does_not_leave_the_precision_of_a_map() -> None:
+    block = ConvBlock(2, 3, LayerGeometry(5, 1, 2, 2), None, "none")
+    shown = []
+    block.conv.register_forward_pre_hook(lambda _module, given: shown.append(given[0]))
+    x = torch.randn(1, 2, 6, 7).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        block(x)
+    assert shown[0].dtype == torch.bfloat16
+    expected = torch.nn.functional.pad(
+        x.repeat_interleave(2, 2).repeat_interleave(2, 3), (2,) * 4, mode="reflect"
+    )
+    assert torch.equal(shown[0], expected)

@@ -136,3 +136,38 @@ def test_norms_of_half_precision_maps_compute_in_float32(index: int) -> None:
     x = maps(1, 3, 8, 9, mean=300.0, dtype=torch.float32).bfloat16()
     assert norm(x).dtype == torch.bfloat16
     torch.testing.assert_close(norm(x).float(), norm(x.float()), atol=2e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_live_norm_and_its_gradient_are_right_in_either_layout(
+    layout: torch.memory_format, batch: int, index: int
+) -> None:
+    """Torch's instance norm has a wrong gradient for one channels-last image (2.13, on a CPU)."""
+    x = maps(batch, 3, 6, 5, mean=2.0).contiguous(memory_format=layout).requires_grad_()
+    norm = norms(3)[index]
+    weights = torch.randn(x.shape, generator=torch.Generator().manual_seed(1), dtype=F64)
+    weights = weights.contiguous(memory_format=layout)
+    normalised = norm(x)
+    assert normalised.is_contiguous(memory_format=layout)
+    (found,) = torch.autograd.grad(normalised, x, weights)
+    plain = x.detach().contiguous().requires_grad_()
+    dims = (2, 3) if index == 0 else (1, 2, 3)
+    variance, mean = torch.var_mean(plain, dims, correction=index, keepdim=True)
+    if isinstance(norm, InstanceNorm):
+        expected = (plain - mean) / (variance + norm.eps).sqrt()
+    else:
+        gamma, beta = (p.detach().view(1, -1, 1, 1) for p in norm.parameters())
+        expected = gamma * (plain - mean) / (variance.sqrt() + norm.eps) + beta
+    torch.testing.assert_close(normalised, expected, rtol=1e-9, atol=1e-9)
+    (gradient,) = torch.autograd.grad(expected, plain, weights.contiguous())
+    torch.testing.assert_close(found, gradient, rtol=1e-8, atol=1e-9)
+
+
+def test_instance_norm_of_bfloat16_measures_in_float32() -> None:
+    x = maps(1, 2, 40, 40, mean=100.0, dtype=torch.float32).bfloat16()
+    expected = torch.nn.functional.instance_norm(x.double())
+    found = InstanceNorm(2)(x)
+    assert found.dtype == torch.bfloat16
+    assert (found.double() - expected).abs().max() < 0.02

@@ -15,7 +15,7 @@ from napari_unit_training.losses import (
     kl_to_unit_normal,
     l1_distance,
 )
-from napari_unit_training.methods.unit import Pair, Terms, Unit
+from napari_unit_training.methods.unit import Pair, Terms, Unit, with_noise
 
 N_SHARED, N_RESIDUAL = 1, 2
 ZERO = LossWeights(**{f.name: 0.0 for f in fields(LossWeights)})
@@ -132,11 +132,11 @@ def test_the_pass_computes_what_the_paper_writes(unit, images):
     torch.manual_seed(7)
     (encode_a, encode_b), (decode_a, decode_b) = unit.model.encoders, unit.model.decoders
     mean_a, mean_b = encode_a(images.a), encode_b(images.b)
-    code_a, code_b = mean_a + torch.randn_like(mean_a), mean_b + torch.randn_like(mean_b)
+    code_a, code_b = with_noise(mean_a), with_noise(mean_b)
     ab, ba = decode_b(code_a), decode_a(code_b)
     mean_ab, mean_ba = encode_b(ab), encode_a(ba)
-    aba = decode_a(mean_ab + torch.randn_like(mean_ab))
-    bab = decode_b(mean_ba + torch.randn_like(mean_ba))
+    aba = decode_a(with_noise(mean_ab))
+    bab = decode_b(with_noise(mean_ba))
     discriminate_a, discriminate_b = unit.discriminators.eval()
     expected = {
         "adversarial_b": adversarial_generator(discriminate_b(ab), "least-squares"),
@@ -189,7 +189,6 @@ def test_noise_is_drawn_in_training_and_never_in_translation(unit, images):
 
 
 def test_latent_noise_has_unit_variance(unit):
-    from napari_unit_training.methods.unit import with_noise
 
     torch.manual_seed(0)
     noise = with_noise(torch.full((1, 100, 100), 3.0)) - 3.0
@@ -239,9 +238,9 @@ def test_the_identity_term_is_the_way_through_the_other_encoder(alike, images):
     (encode_a, encode_b), (decode_a, decode_b) = alike.model.encoders, alike.model.decoders
     mean_a, mean_b = encode_b(both.a), encode_a(both.b)
     for _ in range(4):  # noise of the two codes and of the two ways back
-        torch.randn_like(mean_a)
-    same_a = decode_a(mean_a + torch.randn_like(mean_a))
-    same_b = decode_b(mean_b + torch.randn_like(mean_b))
+        with_noise(mean_a)
+    same_a = decode_a(with_noise(mean_a))
+    same_b = decode_b(with_noise(mean_b))
     torch.testing.assert_close(terms.identity.a, l1_distance(same_a, both.a))
     torch.testing.assert_close(terms.identity.b, l1_distance(same_b, both.b))
 

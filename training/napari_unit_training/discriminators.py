@@ -4,7 +4,10 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrize
+
+from napari_unit.models.networks import reflect_padded
+from napari_unit_training.spectral_norm import SpectralNorm
 
 N_LAYERS = 4
 INIT_DEVIATION = 0.02
@@ -38,16 +41,16 @@ class PatchDiscriminator(nn.Module):
         self.detail_gain = detail_gain
         shown = 2 * channels if detail_gain > 0 else channels
         sizes = [shown, *(width * 2**i for i in range(N_LAYERS))]
-        convolutions = [
-            nn.Conv2d(a, b, 4, 2, 1, padding_mode="reflect") for a, b in pairwise(sizes)
-        ]
+        convolutions = [nn.Conv2d(a, b, 4, 2) for a, b in pairwise(sizes)]
         convolutions.append(nn.Conv2d(sizes[-1], 1, 1))
         for convolution in convolutions:
             nn.init.normal_(convolution.weight, 0.0, INIT_DEVIATION)
             assert convolution.bias is not None
             nn.init.zeros_(convolution.bias)
             if spectral_norm:
-                parametrizations.spectral_norm(convolution)
+                parametrize.register_parametrization(
+                    convolution, "weight", SpectralNorm(convolution.weight)
+                )
         self.convolutions = nn.ModuleList(convolutions)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -59,7 +62,7 @@ class PatchDiscriminator(nn.Module):
             detail = torch.tanh(self.detail_gain * (image - local))
             image = torch.cat([image, detail], dim=1)
         for convolution in self.convolutions[:-1]:
-            image = nn.functional.leaky_relu(convolution(image), 0.2)
+            image = nn.functional.leaky_relu(convolution(reflect_padded(image, 1)), 0.2)
         logits: Tensor = self.convolutions[-1](image)
         return logits
 

@@ -54,18 +54,14 @@ class Share:
         return whole if self.is_whole else whole[self.start : self.stop]
 
     def normal_like(self, own: Tensor) -> Tensor:
-        """Draw N(0, I) of the shape (b, C, H, W), precision and memory layout of a share's tensor.
+        """Draw N(0, I) of the shape (b, C, H, W) and precision of a share's tensor.
 
-        From torch's global generator, as the two other draws.
+        From torch's global generator, as `uniform_for` draws. Which element gets which number does
+        not depend on how maps lie in memory.
         """
-        if self.is_whole:
-            return torch.randn_like(own)
-        layout = torch.contiguous_format
-        if own.is_contiguous(memory_format=torch.channels_last):
-            layout = torch.channels_last
-        shape = (self.total, *own.shape[1:])
-        empty = torch.empty(shape, dtype=own.dtype, device=own.device, memory_format=layout)
-        return self.part(torch.randn_like(empty))
+        total = len(own) if self.is_whole else self.total
+        shape = (total, *own.shape[1:])
+        return self.part(torch.randn(shape, dtype=own.dtype, device=own.device))
 
     def uniform_for(self, own: Tensor, *shape: int) -> Tensor:
         """Draw from [0, 1), shape (b, *shape), for a share's tensor (b, ...)."""

@@ -33,6 +33,20 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 }
 
 
+def reflect_padded(x: Tensor, padding: int, upsample: int = 1) -> Tensor:
+    """Return x (B, C, H, W) with every pixel repeated, then mirrored at the edges.
+
+    The dtype is that of x, the layout channels-last, in which convolutions are fastest: those of
+    one channel would go on in torch's default layout, and with them all maps that follow.
+    """
+    # values are only moved, but autocast would do it in float32
+    with torch.autocast(x.device.type, enabled=False):
+        if upsample > 1:
+            x = nn.functional.interpolate(x, scale_factor=float(upsample))
+        padded = nn.functional.pad(x, (padding,) * 4, mode="reflect")
+    return padded.to(memory_format=torch.channels_last)
+
+
 class ConvBlock(nn.Module):
     """Nearest upsampling, reflect padding, convolution, normalisation, activation; in this order.
 
@@ -70,10 +84,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, C_in, H, W) to (B, C_out, H * upsample / stride, ...)."""
-        if self.geometry.upsample > 1:
-            x = nn.functional.interpolate(x, scale_factor=float(self.geometry.upsample))
-        x = nn.functional.pad(x, (self.geometry.padding,) * 4, mode="reflect")
-        x = self.conv(x)
+        x = self.conv(reflect_padded(x, self.geometry.padding, self.geometry.upsample))
         if self.norm is not None:
             x = self.norm(x)
         activated: Tensor = self.activation(x)

@@ -153,7 +153,17 @@ class InstanceNorm(MeasurableNorm):
 
     def normalise(self, x: Tensor) -> Tensor:
         """Normalise in float32 at least, whatever the precision of x."""
-        return nn.functional.instance_norm(_at_least_float32(x), eps=self.eps).to(x.dtype)
+        if x.device.type != "cpu":
+            return nn.functional.instance_norm(_at_least_float32(x), eps=self.eps).to(x.dtype)
+        # A batch norm of one image is the same, computed in the precision of its weights, and keeps
+        # channels-last maps as they are: torch's instance norm copies them to another layout.
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        affine = x.new_ones(self.channels, dtype=dtype), x.new_zeros(self.channels, dtype=dtype)
+        images = [
+            nn.functional.batch_norm(image, None, None, *affine, training=True, eps=self.eps)
+            for image in x.split(1)
+        ]
+        return images[0] if len(images) == 1 else torch.cat(images)
 
 
 class LayerNorm(MeasurableNorm):
