@@ -17,6 +17,7 @@ from napari_unit_training.config_tables import DomainSettings
 from napari_unit_training.data.loading import DomainImages, load_domain
 from napari_unit_training.methods.unit import Pair
 from napari_unit_training.session import Session
+from napari_unit_training.share import WHOLE
 
 SETTINGS = TrainSettings(
     width=2,
@@ -60,9 +61,8 @@ def steps(
         torch.manual_seed(seed)
         crops = torch.rand(2, 2, 1, 32, 32) * 2 - 1
         with torch.random.fork_rng():
-            ours = session._translate(
-                Pair(*(c.to(memory_format=torch.channels_last) for c in crops))
-            )
+            images = Pair(*(c.to(memory_format=torch.channels_last) for c in crops))
+            ours = session._translate(images, WHOLE)
         found.append((ours, plain.step(crops[0], crops[1])))
     return found
 

@@ -2,14 +2,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from napari_unit.domains import IntensityScaling
 from napari_unit_training.config_tables import Augmentation, LossWeights
 from napari_unit_training.data.loading import load_domains
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.session import Session, learning_rate_factor, masked, seeded
+from napari_unit_training.session import Session, seeded
 
 CPU = torch.device("cpu")
 
@@ -21,16 +19,6 @@ def make(folders):
         return Session(settings, (data[0].domain, data[1].domain), CPU), data
 
     return build
-
-
-@given(st.integers(0, 1000), st.floats(0, 1))
-def test_the_learning_rate_is_constant_and_then_falls_in_a_line(seen, fraction):
-    factor = learning_rate_factor(seen, 1000, fraction)
-    left, falling = 1000 - seen, fraction * 1000
-    if left >= falling:
-        assert factor == 1.0
-    else:
-        assert factor == pytest.approx(left / falling)
 
 
 def test_a_step_changes_every_network_and_counts_its_images(settings, make):
@@ -125,23 +113,6 @@ def test_the_auto_encoders_learn(settings, make):
     start = loss(0, 3)
     end = loss(50, 5)
     assert end < start / 2
-
-
-def test_learning_rates_are_halved_again_and_again():
-    factors = [learning_rate_factor(seen, 1000, 0.0, 300) for seen in (0, 299, 300, 899, 900)]
-    assert factors == [1.0, 1.0, 0.5, 0.25, 0.125]
-    assert learning_rate_factor(900, 1000, 0.5, 300) == pytest.approx(0.125 * 0.2)
-
-
-def test_masked_images_have_squares_of_grey_and_are_else_as_they_were():
-    torch.manual_seed(0)
-    images = torch.full((40, 2, 32, 32), 0.7)
-    shown = masked(images, 0.4)
-    squares = shown.unfold(2, 4, 4).unfold(3, 4, 4)  # (40, 2, 8, 8, 4, 4)
-    assert (squares == squares[..., :1, :1]).all()
-    assert ((shown == 0) | (shown == 0.7)).all()
-    assert (shown == 0).float().mean() == pytest.approx(0.4, abs=0.03)
-    assert torch.equal(shown[:, 0], shown[:, 1])
 
 
 def test_the_first_images_warm_the_auto_encoders_up(settings, make):

@@ -18,22 +18,13 @@ from napari_unit_training.ema import AveragedModel
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast
+from napari_unit_training.schedule import learning_rate_factor
 from napari_unit_training.share import Share
 from napari_unit_training.team import ALONE, Kind, Order, Team
 
 INITIALISATION, CROPS_A, CROPS_B, STEP, PREVIEW_A, PREVIEW_B, AUGMENTED = range(7)
 N_STREAMS = 16
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
-
-
-def learning_rate_factor(
-    images_seen: int, images_total: int, decay_fraction: float, halve_every_images: int = 0
-) -> float:
-    """Return 1, then falling linearly to 0 over the last part of the run; halved now and then."""
-    halved = 0.5 ** (images_seen // halve_every_images) if halve_every_images else 1.0
-    decaying = decay_fraction * images_total
-    left = images_total - images_seen
-    return halved * (min(1.0, left / decaying) if decaying > 0 else 1.0)
 
 
 def make_unit(settings: TrainSettings, domains: tuple[Domain, Domain]) -> Unit:
