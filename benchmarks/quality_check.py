@@ -133,7 +133,8 @@ def main() -> None:
             open_domain(card, 0, work / "scored", choices[0].crop_px),
             open_domain(card, 1, scored_images(args.data, args.split), choices[0].crop_px),
         )
-        crops = [draw_crops(domains, choice, torch.device("cpu")) for choice in choices]
+        images = (domains[0].images, domains[1].images)
+        crops = [draw_crops(images, choice, torch.device("cpu")) for choice in choices]
         for name, path in models.items():
             model = load_model(path).model
             found[name] = [measure_quality(model, drawn) for drawn in crops]
