@@ -8,7 +8,7 @@ import torch
 from napari_unit.models.file import load_model
 from napari_unit_training.command import settings_of
 from napari_unit_training.config_files import read_preset, settings_from
-from napari_unit_training.data.loading import load_domains
+from napari_unit_training.data.run_images import load_domains
 from napari_unit_training.export import export_model, make_card
 from napari_unit_training.session import Session
 

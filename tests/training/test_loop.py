@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from napari_unit.models.file import load_model
-from napari_unit_training import budget
+from napari_unit_training import budget, loop
 from napari_unit_training import run as run_module
 from napari_unit_training.config_tables import Cadence, DomainSettings, Watchdog
 from napari_unit_training.control import Control
@@ -24,6 +24,7 @@ from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
     CheckpointSaved,
     Finished,
+    ImagesRead,
     Paused,
     PreviewWritten,
     Progress,
@@ -88,6 +89,26 @@ def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, r
         "last.safetensors", "tensorboard", "control", "report.html", ".lock",
     }  # fmt: skip
     assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events[1:]]
+
+
+def test_it_says_how_many_images_are_read(settings, folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "READING_TOLD_S", 0.0)
+    run = train(settings, *folders, tmp_path / "run")
+    told = []
+    for event in run:
+        if isinstance(event, Started):
+            break
+        told.append(event)
+    run.close()
+    assert told[1:] == [ImagesRead(n) for n in range(1, 6)]
+
+
+def test_closing_while_images_are_read_writes_nothing(settings, folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "READING_TOLD_S", 0.0)
+    with closing(train(settings, *folders, tmp_path / "run")) as run:
+        next(event for event in run if isinstance(event, ImagesRead))
+    assert not (tmp_path / "run").exists()
+    assert not [t for t in threading.enumerate() if "napari-unit" in t.name]
 
 
 def test_the_model_so_far_can_be_used_during_the_run(settings, folders, tmp_path):

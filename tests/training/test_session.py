@@ -5,7 +5,7 @@ import torch
 
 from napari_unit.domains import IntensityScaling
 from napari_unit_training.config_tables import Augmentation, LossWeights
-from napari_unit_training.data.loading import load_domains
+from napari_unit_training.data.run_images import load_domains
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.session import Session, seeded
 

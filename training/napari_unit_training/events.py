@@ -22,6 +22,19 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesRead:
+    """The images are being looked at; told every few seconds.
+
+    Parameters
+    ----------
+    n_images
+        So far, of both domains.
+    """
+
+    n_images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """The images are read and the networks built.
 
@@ -251,6 +264,7 @@ class Finished:
 
 Event = (
     Reading
+    | ImagesRead
     | Started
     | Estimated
     | Progress

@@ -8,7 +8,8 @@ import torch
 import torch.distributed as dist
 
 from napari_unit_training.config_files import settings_from
-from napari_unit_training.data.loading import DomainImages, load_domains
+from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.data.run_images import load_domains
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.launch import HOST, joined
 from napari_unit_training.precision import flushed_denormals

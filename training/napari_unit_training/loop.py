@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +10,14 @@ import torch
 
 from napari_unit.domains import Domain
 from napari_unit.engine.devices import available_bytes
+from napari_unit.images.stepwise import in_thread
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.control import Control
-from napari_unit_training.data.loading import DomainImages, load_domains
+from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.data.run_images import load_domains
 from napari_unit_training.data.sources import Source, ValidationSources, told
 from napari_unit_training.data.validation import fingerprints_of, with_validation
-from napari_unit_training.events import Estimated, Event, Reading
+from napari_unit_training.events import Estimated, Event, ImagesRead, Reading
 from napari_unit_training.follower import follow
 from napari_unit_training.launch import gathered
 from napari_unit_training.memory import make_fit
@@ -28,6 +30,8 @@ from napari_unit_training.state import load_latest
 from napari_unit_training.team import Team
 
 REHEARSED_STEPS = 2
+READING_TOLD_S = 2.0
+"""Seconds between two words on how many images are read."""
 
 _Data = tuple[DomainImages, DomainImages]
 
@@ -84,7 +88,7 @@ def train(
             Control(folder.control).forget_old()
             yield Reading(told(source_a), told(source_b))
             with flushed_denormals():  # before anything starts torch's threads, which inherit it
-                data = _load(settings, source_a, source_b, validation, device, team)
+                data = yield from _load(settings, source_a, source_b, validation, device, team)
                 if not goes_on:
                     settings, _ = make_fit(
                         settings, _domains(data), device, team.n_sharing, fit=fit
@@ -139,7 +143,7 @@ def rehearse(
         settings = replace(settings, devices=team.n_processes)
         yield Reading(told(source_a), told(source_b))
         with flushed_denormals():
-            data = _load(settings, source_a, source_b, validation, device, team)
+            data = yield from _load(settings, source_a, source_b, validation, device, team)
             settings, n_bytes = make_fit(settings, _domains(data), device, team.n_sharing, fit=fit)
             n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
             session = _begin(replace(settings, images_total=n_images), data, device, team)
@@ -169,18 +173,29 @@ def _load(
     validation: ValidationSources | None,
     device: torch.device,
     team: Team,
-) -> _Data:
+) -> Generator[Event, None, _Data]:
     """Load the images, in all processes at the same time; to measure on, in the leader alone."""
     may_hold_out = validation is None
     sources = {"a": _plain(source_a), "b": _plain(source_b), "may_hold_out": may_hold_out}
     team.send({"settings": settings.to_mapping(), **sources})
-    data = load_domains(
-        settings, source_a, source_b, device, team.n_sharing, may_hold_out=may_hold_out
-    )
-    if validation is not None:
-        data = with_validation(data, validation, settings, device, team.n_sharing)
+    loaded: list[_Data] = []
+
+    def load(tell: Callable[[], None]) -> None:
+        n = team.n_sharing
+        data = load_domains(
+            settings, source_a, source_b, device, n, may_hold_out=may_hold_out, tell=tell
+        )
+        if validation is not None:
+            data = with_validation(data, validation, settings, device, n, tell)
+        loaded.append(data)
+
+    told_s = time.monotonic()
+    for n_images in in_thread(load):
+        if time.monotonic() - told_s >= READING_TOLD_S:
+            told_s = time.monotonic()
+            yield ImagesRead(n_images)
     team.agree()
-    return data
+    return loaded[0]
 
 
 def _begin(settings: TrainSettings, data: _Data, device: torch.device, team: Team) -> Session:

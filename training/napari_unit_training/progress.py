@@ -53,6 +53,8 @@ def describe(event: run_events.Event) -> str:
     match event:
         case run_events.Reading():
             return f"Reading the images of {event.source_a} and of {event.source_b}."
+        case run_events.ImagesRead():
+            return f"{event.n_images} images read."
         case run_events.Started():
             (name_a, name_b), (n_a, n_b) = event.domains, event.n_images
             how = f"goes on from {event.images_seen}" if event.images_seen else "starts"

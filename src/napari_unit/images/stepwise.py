@@ -13,7 +13,8 @@ class _StoppedError(Exception):
 def in_thread(work: Callable[[Callable[[], None]], None]) -> Iterator[int]:
     """Run work on a thread, and yield how often it told of a step; closing stops it.
 
-    A TIFF writer asks for tiles; a job yields its progress. Both want to be the caller.
+    For what wants to be the caller beside a job that yields its progress: a TIFF writer that asks
+    for tiles, the reading of many files.
     """
     told: queue.SimpleQueue[BaseException | bool] = queue.SimpleQueue()
     stop = threading.Event()
@@ -32,7 +33,7 @@ def in_thread(work: Callable[[Callable[[], None]], None]) -> Iterator[int]:
             told.put(error)
         told.put(False)
 
-    thread = threading.Thread(target=target, name="napari-unit OME-TIFF writer", daemon=True)
+    thread = threading.Thread(target=target, name="napari-unit work", daemon=True)
     thread.start()
     try:
         done = 0

@@ -1,5 +1,6 @@
 """The images of a source as one domain."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ import torch
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.engine.devices import available_bytes
 from napari_unit.images.source_image import SourceImage
-from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_tables import DomainSettings
 from napari_unit_training.data.checks import (
     ImageProblems,
@@ -19,7 +19,6 @@ from napari_unit_training.data.checks import (
     open_images,
     some_of,
 )
-from napari_unit_training.data.holding_out import hold_out, told_held_out, without_held_out
 from napari_unit_training.data.measuring import Measured, fingerprint_of, measure_images
 from napari_unit_training.data.scaling import Scaling, parse_scaling
 from napari_unit_training.data.sources import Source, find_images, name_of_source, told
@@ -28,6 +27,10 @@ from napari_unit_training.errors import TrainingError
 
 _HELD_SHARE = 4
 """A domain is held on the training device up to this part of the memory that is free there."""
+
+
+def tell_nobody() -> None:
+    """Say nothing of how far the loading is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +73,7 @@ def load_domain(
     device: torch.device | None = None,
     hold_bytes: int | None = None,
     n_sharing: int = 1,
+    tell: Callable[[], None] = tell_nobody,
 ) -> DomainImages:
     """Open the images of a source, look at every pixel once, and hold what fits.
 
@@ -91,6 +95,8 @@ def load_domain(
         How much of them, the rest is read crop by crop; None: a quarter of the free memory.
     n_sharing
         Processes that hold images there, each its own.
+    tell
+        Called before every pixel of an image is looked at; what it raises ends the loading.
 
     Raises
     ------
@@ -106,7 +112,7 @@ def load_domain(
     usable = {path: image for path, image in opened.items() if path not in problems.bad}
     is_photo = all(_is_rgb(i) and i.array.dtype == np.uint8 for i in usable.values())
     scaling = parse_scaling(settings.scaling, is_photo)
-    measured = measure_images(usable, files, scaling, problems)
+    measured = measure_images(usable, files, scaling, problems, tell)
     if problems.bad and (not skip_bad or len(problems.bad) == len(paths)):
         raise TrainingError(" ".join(problems.sentences()))
     usable = {path: image for path, image in usable.items() if path in measured}
@@ -120,67 +126,6 @@ def load_domain(
         description=_describe(source, usable),
         notes=(*_left_out(problems), *_notes(source, usable, settings)),
         fingerprint=fingerprint_of(measured),
-    )
-
-
-def load_domains(
-    settings: TrainSettings,
-    source_a: Source,
-    source_b: Source,
-    device: torch.device,
-    n_sharing: int = 1,
-    *,
-    may_hold_out: bool = True,
-) -> tuple[DomainImages, DomainImages]:
-    """Load both domains of a run; see `load_domain`.
-
-    Parameters
-    ----------
-    settings
-        Of the run.
-    source_a, source_b
-        Training images of the two domains.
-    device
-        Where images are held.
-    n_sharing
-        Processes that hold images there, each its own.
-    may_hold_out
-        Whether images may be held out, as the settings say.
-
-    Raises
-    ------
-    TrainingError
-        As `load_domain`; or if both domains have the same name.
-    """
-    a, b = (
-        load_domain(
-            source,
-            domain,
-            settings.crop_px,
-            skip_bad=settings.skip_bad_images,
-            device=device,
-            n_sharing=n_sharing,
-        )
-        for source, domain in ((source_a, settings.domain_a), (source_b, settings.domain_b))
-    )
-    if a.domain.name == b.domain.name:
-        raise TrainingError(
-            f"Both domains are called {a.domain.name!r}; name them apart with --name-a and "
-            "--name-b, or domain_a.name and domain_b.name."
-        )
-    if not may_hold_out or settings.validation.held_out == 0:
-        return a, b
-    return _divided(a, settings), _divided(b, settings)
-
-
-def _divided(data: DomainImages, settings: TrainSettings) -> DomainImages:
-    """Hold out some of a domain's images."""
-    fraction, name = settings.validation.held_out, data.domain.name
-    learned, held = hold_out(data.images, fraction, settings.crop_px, settings.seed)
-    note = told_held_out(name, len(data.images), held) if held else without_held_out(name)
-    description = {**data.description, "held_out": len(held)}
-    return replace(
-        data, images=learned, held_out=held, description=description, notes=(*data.notes, note)
     )
 
 

@@ -1,6 +1,7 @@
 """One look at every pixel: intensity windows, and hashes to know the images again by."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,19 @@ class Measured:
 
 
 def measure_images(
-    usable: dict[Path, SourceImage], files: ImageFiles, scaling: Scaling, problems: ImageProblems
+    usable: dict[Path, SourceImage],
+    files: ImageFiles,
+    scaling: Scaling,
+    problems: ImageProblems,
+    tell: Callable[[], None],
 ) -> dict[Path, Measured]:
-    """Look at every pixel: intensity windows, and hashes to know the images again by."""
+    """Look at every pixel: intensity windows, and hashes to know the images again by.
+
+    `tell` is called before each image.
+    """
     measured: dict[Path, Measured] = {}
     for path, image in usable.items():
+        tell()
         kind, low, high = scaling
         n = image.n_channels
         typical = ((0.0,) * n, (1.0,) * n) if kind == "percentiles" else ()

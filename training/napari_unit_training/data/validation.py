@@ -1,5 +1,6 @@
 """Images that are given to measure a run on."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,7 @@ def with_validation(
     settings: TrainSettings,
     device: torch.device,
     n_sharing: int,
+    tell: Callable[[], None],
 ) -> _Data:
     """Return the domains with other images to measure on, understood as their own are.
 
@@ -67,7 +69,7 @@ def with_validation(
         Of the images.
     settings
         Of the run.
-    device, n_sharing
+    device, n_sharing, tell
         See `load_domains`.
 
     Raises
@@ -76,7 +78,7 @@ def with_validation(
         If they cannot be used, have other channels, or are no pairs.
     """
     a, b = (
-        _measured_on(domain, source, settings, index, device, n_sharing)
+        _measured_on(domain, source, settings, index, device=device, n_sharing=n_sharing, tell=tell)
         for index, (domain, source) in enumerate(zip(data, (sources.a, sources.b), strict=True))
     )
     if sources.paired:
@@ -99,15 +101,19 @@ def _measured_on(
     source: Source,
     settings: TrainSettings,
     index: int,
-    device: torch.device,
-    n_sharing: int,
+    **how: Any,
 ) -> DomainImages:
     own = data.domain
     asked = (settings.domain_a, settings.domain_b)[index]
     found = load_like(
-        own, own.name, source, settings.crop_px, asked.axes, skip_bad=settings.skip_bad_images,
-        device=device, n_sharing=n_sharing,
-    )  # fmt: skip
+        own,
+        own.name,
+        source,
+        settings.crop_px,
+        asked.axes,
+        skip_bad=settings.skip_bad_images,
+        **how,
+    )
     note = f"Quality of {own.name} is measured on {len(found.images)} images in {told(source)}."
     return replace(
         data,
