@@ -1,8 +1,10 @@
 import errno
 import hashlib
 import itertools
+import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from contextlib import closing
@@ -305,6 +307,33 @@ def test_a_last_checkpoint_that_cannot_be_saved_is_told(quiet, folders, tmp_path
     next(event for event in events if isinstance(event, Progress))
     with pytest.raises(OSError, match="No space left"):
         events.close()
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.ENOSPC])
+def test_a_folder_that_cannot_be_written_to_loses_nothing_that_was_saved(
+    quiet, folders, tmp_path, uninterrupted, code
+):
+    """As root, which many containers run as, no permission refuses; so the system is made to."""
+    out, refused = tmp_path / "run", []
+
+    def refuse(event, arguments):
+        if refused and event in ("open", "os.rename", "os.remove"):
+            path, mode = str(arguments[0]), arguments[1] if event == "open" else "w"
+            if path.startswith(str(out)) and mode is not None and set("wax+") & set(mode):
+                raise OSError(code, os.strerror(code), path)
+
+    sys.addaudithook(refuse)  # stays for good, and does nothing from the end of this test on
+    run = train(quiet, *folders, out)
+    next(event for event in run if isinstance(event, CheckpointSaved))
+    files = [p for p in out.rglob("*") if p.is_file() and p.parent.name != "tensorboard"]
+    before = {path: _hash(path) for path in files}
+    refused.append(True)
+    with pytest.raises(OSError, match=os.strerror(code)):
+        list(run)
+    refused.clear()
+    assert {path: _hash(path) for path in before} == before
+    list(train(quiet, *folders, out))
+    assert _hash(out / "last.safetensors") == _hash(uninterrupted / "last.safetensors")
 
 
 def test_weights_that_are_not_finite_are_never_saved(quiet, folders, tmp_path, monkeypatch):
