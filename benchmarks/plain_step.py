@@ -120,9 +120,13 @@ class PlainStep:
     ----------
     session
         Whose settings and present weights are taken.
+    refines_once
+        Refine spectral norms in the discriminators' pass only, as the trainer does; torch's layer
+        does so in every pass, unless told otherwise.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, refines_once: bool = False) -> None:
+        self.refines_once = refines_once
         s = self.settings = session.settings
         channels = [domain.n_channels for domain in session.unit.model.domains]
         ends, starts = ([PlainResidual(4 * s.width) for _ in range(s.n_shared)] for _ in range(2))
@@ -181,7 +185,9 @@ class PlainStep:
         mean_ab, mean_ba = encode_b(ab), encode_a(ba)
         aba, bab = decode_a(noisy(mean_ab)), decode_b(noisy(mean_ba))
         self.discriminators.requires_grad_(False)
+        self.discriminators.train(not self.refines_once)
         judged_a, judged_b = (d(i) for d, i in zip(self.discriminators, (ba, ab), strict=True))
+        self.discriminators.train()
         terms = {
             "adversarial_a": squared(judged_a, 1.0),
             "adversarial_b": squared(judged_b, 1.0),

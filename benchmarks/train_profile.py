@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from napari_unit.models import networks
@@ -15,7 +16,6 @@ from napari_unit_training import discriminators
 from napari_unit_training import session as sessions
 from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.session import Session
-from napari_unit_training.spectral_norm import SpectralNorm
 
 BACKWARD = "autograd::engine::evaluate_function"
 NORMALISATION, MOVING, SPECTRAL = "normalisation", "padding and resampling", "spectral norm"
@@ -52,7 +52,7 @@ def labels(session: Session) -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, label in (
             (MeasurableNorm, "forward", NORMALISATION),
-            (SpectralNorm, "forward", SPECTRAL),
+            (_SpectralNorm, "forward", SPECTRAL),
             (networks, "reflect_padded", MOVING),
             (discriminators, "reflect_padded", MOVING),
             (torch.nn.functional, "avg_pool2d", MOVING),

@@ -72,7 +72,7 @@ def test_the_plain_step_is_the_step_of_the_trainer(
 ) -> None:
     """Three steps: the second and third see the gradients and optimisers of those before."""
     session = session_of(images)
-    for ours, plain in steps(session, PlainStep(session), 3):
+    for ours, plain in steps(session, PlainStep(session, refines_once=True), 3):
         assert set(ours) - set(plain) == {"content_a", "content_b"}  # without weight
         for name, loss in plain.items():
             torch.testing.assert_close(loss, ours[name], rtol=2e-4, atol=1e-6, msg=name)
@@ -82,7 +82,7 @@ def test_other_weights_of_the_losses_show_in_the_second_step(
     images: tuple[DomainImages, DomainImages],
 ) -> None:
     session = session_of(images)
-    plain = PlainStep(session)
+    plain = PlainStep(session, refines_once=True)
     weights = replace(SETTINGS.weights, cycle=0.0)
     plain.settings = replace(SETTINGS, weights=weights)
     (_, second) = steps(session, plain, 2)

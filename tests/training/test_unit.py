@@ -174,6 +174,18 @@ def test_the_discriminators_see_images_and_translations_into_their_domain(unit, 
         torch.testing.assert_close(loss, expected)
 
 
+def test_spectral_norms_are_refined_by_the_discriminators_pass_alone(unit, images):
+    def state():
+        return {name: b.clone() for name, b in unit.discriminators.named_buffers()}
+
+    before = state()
+    assert any("_u" in name for name in before)
+    fakes = unit.generator_pass(images).fakes
+    assert all(torch.equal(before[name], now) for name, now in state().items())
+    unit.discriminator_losses(images, fakes)
+    assert not all(torch.equal(before[name], now) for name, now in state().items())
+
+
 def test_noise_is_drawn_in_training_and_never_in_translation(unit, images):
     torch.manual_seed(1)
     first = unit.generator_pass(images)

@@ -4,10 +4,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrizations
 
 from napari_unit.models.networks import reflect_padded
-from napari_unit_training.spectral_norm import SpectralNorm
 
 N_LAYERS = 4
 INIT_DEVIATION = 0.02
@@ -48,9 +47,7 @@ class PatchDiscriminator(nn.Module):
             assert convolution.bias is not None
             nn.init.zeros_(convolution.bias)
             if spectral_norm:
-                parametrize.register_parametrization(
-                    convolution, "weight", SpectralNorm(convolution.weight)
-                )
+                parametrizations.spectral_norm(convolution)
         self.convolutions = nn.ModuleList(convolutions)
 
     def forward(self, image: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from napari_unit.atomic import written_whole
 from napari_unit_training.errors import TrainingError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 KEPT = 2
 
 

@@ -260,7 +260,13 @@ def with_noise(mean: Tensor, share: Share = WHOLE) -> Tensor:
 
 @contextmanager
 def _frozen(networks: nn.Module) -> Iterator[None]:
-    """Let gradients through the networks but not into their weights."""
+    """Let gradients through the networks but not into their weights, or into their state.
+
+    Spectral norms would refine their singular vectors, which is for the pass that trains them:
+    once per update, as in algorithm 1 of Miyato et al. 2018.
+    """
+    was_training = networks.training
+    networks.eval()
     parameters = [p for p in networks.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -269,3 +275,4 @@ def _frozen(networks: nn.Module) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+        networks.train(was_training)
