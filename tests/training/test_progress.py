@@ -6,6 +6,7 @@ import pytest
 from napari_unit_training.events import (
     CheckpointSaved,
     Finished,
+    MemoryEstimated,
     PreviewWritten,
     Progress,
     QualityMeasured,
@@ -50,6 +51,13 @@ def test_without_a_terminal_each_report_is_a_line():
         describe(EVENTS[-2]),
         "Finished after 100 images: last.safetensors",
     ]
+
+
+def test_the_memory_of_a_step_is_said():
+    assert describe(MemoryEstimated(2_100_000_000, 14_800_000_000, 4, 256)) == (
+        "A step with batches of 4 crops of 256 px takes about 2.1 GB of 14.8 GB that are free."
+    )
+    assert describe(MemoryEstimated(2_100_000_000, None, 4, 256)).endswith("about 2.1 GB.")
 
 
 def test_quality_is_said_in_a_line():

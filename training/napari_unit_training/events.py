@@ -62,6 +62,25 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryEstimated:
+    """What a step of a new run takes, before it starts.
+
+    Parameters
+    ----------
+    memory_bytes, available_bytes
+        About what a step takes on the device, in one process, and what is free there; None where
+        unknown.
+    batch_size, crop_px
+        Of the run, as they were set or as they fit.
+    """
+
+    memory_bytes: int
+    available_bytes: int | None
+    batch_size: int
+    crop_px: int
+
+
+@dataclass(frozen=True, slots=True)
 class Estimated:
     """What a run would take.
 
@@ -265,6 +284,7 @@ class Finished:
 Event = (
     Reading
     | ImagesRead
+    | MemoryEstimated
     | Started
     | Estimated
     | Progress

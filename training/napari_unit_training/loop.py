@@ -17,7 +17,13 @@ from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.data.run_images import load_domains
 from napari_unit_training.data.sources import Source, ValidationSources, told
 from napari_unit_training.data.validation import fingerprints_of, with_validation
-from napari_unit_training.events import Estimated, Event, ImagesRead, Reading
+from napari_unit_training.events import (
+    Estimated,
+    Event,
+    ImagesRead,
+    MemoryEstimated,
+    Reading,
+)
 from napari_unit_training.follower import follow
 from napari_unit_training.launch import gathered
 from napari_unit_training.memory import make_fit
@@ -87,16 +93,14 @@ def train(
                 held.enter_context(folder.locked())
             Control(folder.control).forget_old()
             yield Reading(told(source_a), told(source_b))
-            with flushed_denormals():  # before anything starts torch's threads, which inherit it
-                data = yield from _load(settings, source_a, source_b, validation, device, team)
-                if not goes_on:
-                    settings, _ = make_fit(
-                        settings, _domains(data), device, team.n_sharing, fit=fit
-                    )
-                if not folder.path.exists():  # what is refused until here leaves no folder
-                    held.enter_context(folder.locked())
-                folder.claim(settings, fingerprints_of(data))
-                session = _begin(settings, data, device, team)
+            data = yield from _load(settings, source_a, source_b, validation, device, team)
+            if not goes_on:
+                settings, estimated = _fitted(settings, data, device, team, fit=fit)
+                yield estimated
+            if not folder.path.exists():  # what is refused until here leaves no folder
+                held.enter_context(folder.locked())
+            folder.claim(settings, fingerprints_of(data))
+            session = _begin(settings, data, device, team)
             folder.tidy()
             run = Run(session, data, folder, paired=validation is not None and validation.paired)
             state = load_latest(folder.checkpoints, device)
@@ -142,11 +146,10 @@ def rehearse(
             return
         settings = replace(settings, devices=team.n_processes)
         yield Reading(told(source_a), told(source_b))
-        with flushed_denormals():
-            data = yield from _load(settings, source_a, source_b, validation, device, team)
-            settings, n_bytes = make_fit(settings, _domains(data), device, team.n_sharing, fit=fit)
-            n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
-            session = _begin(replace(settings, images_total=n_images), data, device, team)
+        data = yield from _load(settings, source_a, source_b, validation, device, team)
+        settings, estimated = _fitted(settings, data, device, team, fit=fit)
+        n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
+        session = _begin(replace(settings, images_total=n_images), data, device, team)
         yield started(session, data)
         with flushed_denormals():
             session.step(data)  # memory is taken and code compiled in the first
@@ -160,8 +163,8 @@ def rehearse(
         int(seconds * speed) if settings.minutes else settings.images_total,
         speed,
         seconds,
-        n_bytes,
-        available_bytes(device),
+        estimated.memory_bytes,
+        estimated.available_bytes,
         settings.to_mapping(),
     )
 
@@ -198,12 +201,22 @@ def _load(
     return loaded[0]
 
 
+def _fitted(
+    settings: TrainSettings, data: _Data, device: torch.device, team: Team, *, fit: bool
+) -> tuple[TrainSettings, MemoryEstimated]:
+    with flushed_denormals():  # before anything starts torch's threads, which inherit it
+        settings, n_bytes = make_fit(settings, _domains(data), device, team.n_sharing, fit=fit)
+    free = available_bytes(device)
+    return settings, MemoryEstimated(n_bytes, free, settings.batch_size, settings.crop_px)
+
+
 def _begin(settings: TrainSettings, data: _Data, device: torch.device, team: Team) -> Session:
     """Build the networks, in all processes."""
     fingerprints = [domain.fingerprint for domain in data]
     team.send({"settings": settings.to_mapping(), "fingerprints": fingerprints})
     team.agree()
-    return Session(settings, _domains(data), device, team)
+    with flushed_denormals():
+        return Session(settings, _domains(data), device, team)
 
 
 def _domains(data: _Data) -> tuple[Domain, Domain]:

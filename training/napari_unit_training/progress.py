@@ -64,14 +64,17 @@ def describe(event: run_events.Event) -> str:
                 f"{length} of each on {event.device} in {event.precision}."
             )
             return "\n".join([first, *event.notes])
+        case run_events.MemoryEstimated():
+            return (
+                f"A step with batches of {event.batch_size} crops of {event.crop_px} px takes "
+                f"about {event.memory_bytes / 1e9:.2g} GB{_room(event.available_bytes)}."
+            )
         case run_events.Estimated():
-            free = event.available_bytes
-            room = "" if free is None else f" of {free / 1e9:.1f} GB that are free"
             return (
                 f"{json.dumps(event.settings, indent=2)}\n"
                 f"{event.images_total} crops of each take about {_clock(event.seconds)} at "
                 f"{event.images_per_second:.2g} images/s, and {event.memory_bytes / 1e9:.2g} GB"
-                f"{room}. Nothing was written."
+                f"{_room(event.available_bytes)}. Nothing was written."
             )
         case run_events.Progress():
             is_open = event.images_total >= OPEN_END
@@ -103,6 +106,10 @@ def describe(event: run_events.Event) -> str:
             return f"Gave up after {event.images_seen} images: {event.reason}"
         case run_events.Finished():
             return f"Finished after {event.images_seen} images: {event.model_path}"
+
+
+def _room(free: int | None) -> str:
+    return "" if free is None else f" of {free / 1e9:.1f} GB that are free"
 
 
 def _report(event: run_events.Progress) -> str:
