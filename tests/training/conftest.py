@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from napari_unit_training.config_tables import (
     DomainSettings,
     Validation,
 )
+from napari_unit_training.loop import train
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +106,37 @@ def read_events() -> Callable[[Path], list[dict[str, Any]]]:
 def quiet(settings: TrainSettings) -> TrainSettings:
     """The same run with nothing due before its end."""
     return replace(settings, cadence=Cadence(log=1000, preview=1000, checkpoint=1000))
+
+
+@pytest.fixture
+def hash_of() -> Callable[[Path], str]:
+    return lambda path: hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def assert_equal() -> Callable[[Any, Any], None]:
+    """Compare nested tables of tensors to the last bit."""
+    return _assert_same
+
+
+def _assert_same(one: Any, other: Any, where: str = "") -> None:
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            _assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for index, pair in enumerate(zip(one, other, strict=True)):
+            _assert_same(*pair, f"{where}[{index}]")
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
+
+
+@pytest.fixture
+def uninterrupted(quiet: TrainSettings, folders: tuple[Path, Path], tmp_path: Path) -> Path:
+    """Train without a break and return the run's folder."""
+    out = tmp_path / "whole"
+    list(train(quiet, *folders, out))
+    return out

@@ -1,6 +1,5 @@
 """Quality measured during a run, the best model, and the page at its end."""
 
-import hashlib
 from contextlib import closing
 from dataclasses import replace
 
@@ -36,10 +35,6 @@ def _measured(events):
     return [event for event in events if isinstance(event, QualityMeasured)]
 
 
-def _hash(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _quality(distance, ssim=None):
     pair = None if ssim is None else PairedQuality(20.0, ssim, 0.5)
     return DirectionQuality("a", "b", distance, None, 0.1, 0.01, 1.0, 0.1, 0.9, pair)
@@ -70,7 +65,7 @@ def test_held_out_images_are_not_learned_from_and_said(measured, many, tmp_path)
     assert card.training["data"]["a"]["held_out"] == 1
 
 
-def test_a_resumed_run_finds_the_same_best(measured, many, tmp_path):
+def test_a_resumed_run_finds_the_same_best(hash_of, measured, many, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     expected = _measured(train(measured, *many, whole))
     with closing(train(measured, *many, broken)) as events:
@@ -81,7 +76,7 @@ def test_a_resumed_run_finds_the_same_best(measured, many, tmp_path):
                 break
     resumed = _measured(seen) + _measured(train(measured, *many, broken))
     assert resumed == expected
-    assert _hash(whole / "best.safetensors") == _hash(broken / "best.safetensors")
+    assert hash_of(whole / "best.safetensors") == hash_of(broken / "best.safetensors")
 
 
 def test_images_to_measure_on_can_be_given(measured, many, write_images, tmp_path):

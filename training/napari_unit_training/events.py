@@ -188,8 +188,8 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
-    """The run waits, as it was asked to.
+class Moment:
+    """Something that happened to a run at a moment.
 
     Parameters
     ----------
@@ -200,30 +200,22 @@ class Paused:
     images_seen: int
 
 
-@dataclass(frozen=True, slots=True)
-class WentOn:
-    """The run waits no longer.
+class Paused(Moment):
+    """The run waits, as it was asked to."""
 
-    Parameters
-    ----------
-    images_seen
-        Crops of each domain so far.
-    """
-
-    images_seen: int
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The run has ended before its time, as it was asked to; the same command goes on.
+class WentOn(Moment):
+    """The run waits no longer."""
 
-    Parameters
-    ----------
-    images_seen
-        Crops of each domain so far.
-    """
+    __slots__ = ()
 
-    images_seen: int
+
+class Stopped(Moment):
+    """The run has ended before its time, as it was asked to; the same command goes on."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
