@@ -9,7 +9,7 @@ from napari_unit.models.file import load_model
 from napari_unit_training import memory
 from napari_unit_training.config_files import read_config, settings_from
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import CheckpointSaved, Finished
+from napari_unit_training.events import CheckpointSaved, Estimated, Finished
 from napari_unit_training.loop import rehearse, train
 
 TINY = {
@@ -91,3 +91,14 @@ def test_a_fitted_run_goes_on_as_it_was_fitted(settings, folders, tmp_path, monk
     assert estimated.settings["batch_size"] == 1
     free[0] = 10  # nor does less: it has run here before
     assert isinstance(list(train(settings, *folders, out, fit=True))[-1], Finished)
+
+
+def test_a_dry_run_says_what_it_would_take_and_writes_nothing(folders, tmp_path):
+    told = []
+    path = napari_unit.train(
+        *folders, tmp_path / "run", settings=TINY, images=4, dry_run=True, progress=told.append
+    )
+    assert isinstance(told[-1], Estimated)
+    assert told[-1].images_total == 4
+    assert path == tmp_path / "run" / "last.safetensors"
+    assert not path.parent.exists()

@@ -11,6 +11,7 @@ from napari_unit_training.data.sources import Source, validation_of
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import Event, Finished
 from napari_unit_training.launch import follows
+from napari_unit_training.loop import rehearse
 from napari_unit_training.loop import train as run_training
 from napari_unit_training.progress import show
 from napari_unit_training.run_folder import RunFolder
@@ -30,6 +31,7 @@ def train(
     val_b: Source | None = None,
     val_paired: bool = False,
     fit: bool = False,
+    dry_run: bool = False,
     progress: bool | Callable[[Event], None] = True,
 ) -> Path:
     """Train a model between two kinds of images that were never imaged together.
@@ -59,6 +61,9 @@ def train(
         Those images correspond one to one, in the order of their paths.
     fit
         Take a smaller batch or crop where the memory asks for it.
+    dry_run
+        Look at the images, take a few steps and say what the run would take, by an `Estimated`
+        event; write nothing.
     progress
         True prints a line per report, a live one in a terminal; a function is called with each
         event.
@@ -66,7 +71,7 @@ def train(
     Returns
     -------
     The path of the best model, or of the last where no quality was measured, which
-    `napari_unit.translate` takes.
+    `napari_unit.translate` takes. After a dry run there is nothing yet.
 
     Raises
     ------
@@ -87,7 +92,8 @@ def train(
     made = settings_from(merge(read_preset(preset), given, length, shared))
     validation = validation_of(val_a, val_b, paired=val_paired)
     finished: list[Finished] = []
-    run = run_training(made, a, b, Path(out), validation=validation, fit=fit)
+    run_or_rehearse = rehearse if dry_run else run_training
+    run = run_or_rehearse(made, a, b, Path(out), validation=validation, fit=fit)
     with contextlib.closing(run) as events:
         told = _remember(events, finished)
         if progress is True:
@@ -96,7 +102,7 @@ def train(
             for event in told:
                 if callable(progress):
                     progress(event)
-    if not finished and follows():
+    if not finished and (dry_run or follows()):
         return RunFolder(Path(out)).model_path
     if not finished:
         raise TrainingError(f"The run in {out} was stopped; the same call goes on with it.")
