@@ -1,6 +1,9 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from tensorboardX.proto.event_pb2 import Event as Record
 
@@ -56,3 +59,27 @@ def test_a_run_that_goes_on_leaves_out_what_was_written_of_later_images(tmp_path
     # 2 is SessionLog.START: TensorBoard then forgets all from this step on
     starts = [r.step for r in records(tmp_path) if r.session_log.status == 2 or r.step == 41]
     assert 41 in starts
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file sizes")
+def test_a_full_disk_is_told_and_nobody_waits_for_ever(tmp_path: Path) -> None:
+    """In a process of its own: the limit on the size of files holds for good."""
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from napari_unit_training.events import Progress
+from napari_unit_training.scalars import TensorBoardLog
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = TensorBoardLog(Path(sys.argv[1]), 0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    for seen in range(1000):
+        log.take(Progress(seen, 1000, {f"term_{i}": 1.0 for i in range(20)}, 1e-4, 1.0, 1.0))
+except OSError as error:
+    log.close()
+    print("told:", error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=100
+    )
+    assert done.stdout.startswith("told:"), done.stderr
