@@ -66,7 +66,7 @@ def write_images(folder: Path, seed: int) -> Path:
     folder.mkdir(parents=True)
     noise = np.random.default_rng(seed)
     for index in range(3):
-        pixels = noise.integers(100, 60000, (48, 80), dtype=np.uint16)
+        pixels = noise.integers(100, 60000, (48, 160), dtype=np.uint16)
         tifffile.imwrite(folder / f"{index}.tif", pixels)
     return folder
 

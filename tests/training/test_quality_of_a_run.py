@@ -112,6 +112,46 @@ def test_pairs_that_are_none_are_refused(measured, many, write_images, tmp_path)
     assert not (tmp_path / "run").exists()
 
 
+def test_pairs_must_stay_pairs_and_none_is_left_out(measured, many, write_images, tmp_path):
+    sizes = [(40, 40)] * 3
+    a, b = write_images("val_a", sizes, 3), write_images("val_b", sizes, 4)
+    pairs, apart = ValidationSources(a, b, paired=True), ValidationSources(a, b)
+    list(train(measured, *many, tmp_path / "run", validation=pairs))
+    with pytest.raises(TrainingError, match="other images of the validation pairs"):
+        list(train(measured, *many, tmp_path / "run", validation=apart))
+    card = load_model(tmp_path / "run" / "last.safetensors").card
+    assert "--val-a val_a --val-b val_b --val-paired" in card.training["command"]
+    (a / "1.tif").write_bytes(b"torn")
+    (b / "2.tif").write_bytes(b"torn")
+    lenient = replace(measured, skip_bad_images=True)
+    with pytest.raises(TrainingError, match=r"1\.tif"):
+        list(train(lenient, *many, tmp_path / "other", validation=pairs))
+    list(train(lenient, *many, tmp_path / "other", validation=apart))
+
+
+def test_images_that_are_learned_from_are_no_validation(measured, many, tmp_path):
+    given = ValidationSources(many[0] / "1.tif", many[1])
+    with pytest.raises(TrainingError, match=r"1 images of .* are learned from as well"):
+        list(train(measured, *many, tmp_path / "run", validation=given))
+
+
+def test_what_is_held_out_stays_so_when_a_run_is_fitted(
+    measured, write_images, tmp_path, monkeypatch
+):
+    a, b = write_images("one", [(64, 260)], 1), write_images("other", [(64, 260)], 2)
+    large = replace(measured, crop_px=64)
+    monkeypatch.setattr(
+        "napari_unit_training.loop.make_fit",
+        lambda settings, *_, fit: (replace(settings, crop_px=32), 1),
+    )
+    held = []
+    for _ in range(2):
+        with closing(train(large, a, b, tmp_path / "run", fit=True)) as events:
+            started = next(e for e in events if isinstance(e, Started))
+            held.append([note for note in started.notes if "held out" in note])
+    assert held[0] == held[1] != []
+
+
 def test_images_of_another_kind_are_refused(measured, many, tmp_path):
     import numpy as np
     import tifffile
@@ -125,10 +165,14 @@ def test_images_of_another_kind_are_refused(measured, many, tmp_path):
         list(train(measured, *many, tmp_path / "run", validation=given))
 
 
-def test_where_nothing_can_be_held_out_nothing_is_measured(measured, folders, tmp_path):
-    events = list(train(measured, *folders, tmp_path / "run"))
+@pytest.mark.parametrize("n", [2, 10])
+def test_where_one_domain_is_too_small_nothing_is_held_out(measured, write_images, tmp_path, n):
+    a, b = write_images("one", [(40, 40)] * n, 1), write_images("other", [(40, 40)], 2)
+    events = list(train(measured, a, b, tmp_path / "run"))
     started = next(e for e in events if isinstance(e, Started))
-    assert any("too few and too small to hold some out" in note for note in started.notes)
+    assert started.n_images == (n, 1)
+    (note,) = [note for note in started.notes if "held out" in note or "hold some out" in note]
+    assert "right are too few and too small to hold some out" in note
     assert _measured(events) == []
     assert events[-1].model_path == tmp_path / "run" / "last.safetensors"
 

@@ -60,6 +60,7 @@ def test_images_to_measure_on_must_stay_the_same_too(tmp_path, settings):
         ('{"format": 3}', "has format 3 of another version"),
         ("[1]", "has format None of another version"),
         ("{", "data.json cannot be read"),
+        ('{"format": 2}', "data.json cannot be read: it has no fingerprints"),
     ],
 )
 def test_a_run_of_another_version_is_refused(tmp_path, settings, content, sentence):
@@ -90,7 +91,7 @@ def test_a_run_that_goes_back_keeps_its_best(tmp_path):
     ]
     for event in measured:
         folder.log(event)
-    folder.rewind(4, keep_best=True)
+    folder.rewind(4, best_at=8)
     lines = [json.loads(line) for line in folder.events_path.read_text().splitlines()]
     assert [line["images_seen"] for line in lines] == [4, 8]
     folder.rewind(4)

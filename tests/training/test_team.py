@@ -1,6 +1,7 @@
 """Real processes that train together; see also benchmarks/processes.py."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -101,6 +102,18 @@ def test_those_that_follow_wait_out_a_pause(everything, folders, tmp_path):
             if isinstance(event, Paused):
                 (out / "control" / "pause").unlink()
     assert WentOn in seen
+    _assert_nobody_is_left()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no command that just fails")
+def test_a_process_that_never_starts_is_noticed_and_said(
+    everything, folders, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("napari_unit_training.launch.sys.executable", shutil.which("false"))
+    with pytest.raises(
+        TrainingError, match=r"Process 2 of 2 .* not started: .*false .*ended with 1"
+    ):
+        list(train(replace(everything, devices=2), *folders, tmp_path / "run"))
     _assert_nobody_is_left()
 
 

@@ -49,6 +49,10 @@ def _evaluate(args: argparse.Namespace) -> None:
     for what, path in (("picture", args.picture), ("file", args.json)):
         if path is not None and path.exists():
             raise TrainingError(f"The {what} {path} exists already; give another name.")
+        if path is not None and any(p.exists() and not p.is_dir() for p in path.parents):
+            raise TrainingError(f"The {what} {path} cannot be made: a part of its path is a file.")
+    if args.seed < 0:
+        raise TrainingError(f"--seed is {args.seed}; it must be 0 or more.")
     from napari_unit.models.file import load_model
     from napari_unit.models.zoo import find_model
     from napari_unit_training.precision import choose_device
@@ -75,12 +79,12 @@ def _evaluate(args: argparse.Namespace) -> None:
         first, second = (domain.images[0].path.name for domain in domains)
         print(f"Pairs: {len(domains[0].images)}, in order by name; the first is {first}, {second}.")
     _print_table(found, choice.count)
-    if args.json is not None:
-        write_report(args.json, loaded.card, choice, found)
-        print(f"Measured values: {args.json}")
     if args.picture is not None:
         write_preview(args.picture, model, (crops[0][:N_SHOWN], crops[1][:N_SHOWN]))
         print(f"Picture: {args.picture}")
+    if args.json is not None:
+        write_report(args.json, loaded.card, choice, found)
+        print(f"Measured values: {args.json}")
 
 
 def _print_table(found: "tuple[DirectionQuality, DirectionQuality]", n_crops: int) -> None:

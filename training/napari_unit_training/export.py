@@ -72,6 +72,11 @@ def _command(settings: TrainSettings, data: tuple[DomainImages, DomainImages]) -
         "napari-unit", "train", "--a", data[0].description["folder"],
         "--b", data[1].description["folder"], "--out", "RUN",
     ]  # fmt: skip
+    for letter, domain in zip("ab", data, strict=True):
+        if "validation" in domain.description:
+            folders += [f"--val-{letter}", domain.description["validation"]["folder"]]
+    if data[0].description.get("validation", {}).get("paired"):
+        folders.append("--val-paired")
     for name in preset_names():
         preset = settings_from(read_preset(name))
         asked = replace(

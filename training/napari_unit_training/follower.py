@@ -3,15 +3,15 @@
 import contextlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
-import torch.distributed as dist
 
 from napari_unit_training.config_files import settings_from
 from napari_unit_training.data.loading import DomainImages
-from napari_unit_training.data.run_images import load_domains
+from napari_unit_training.data.run_images import load_domains, with_held_out
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.launch import HOST, joined
+from napari_unit_training.launch import here, joined, meet
 from napari_unit_training.precision import flushed_denormals
 from napari_unit_training.session import Session
 from napari_unit_training.team import Kind, Team
@@ -36,7 +36,6 @@ def follow(team: Team, device: torch.device) -> None:
                 start["b"],
                 device,
                 team.n_sharing,
-                may_hold_out=start["may_hold_out"],
             )
         except (TrainingError, OSError) as error:
             complaint = str(error)
@@ -44,8 +43,10 @@ def follow(team: Team, device: torch.device) -> None:
         assert data is not None
         final = team.receive()
         team.agree(_images_differ(data, final["fingerprints"]))
-        domains = (data[0].domain, data[1].domain)
-        session = Session(settings_from(final["settings"]), domains, device, team)
+        settings = settings_from(final["settings"])
+        if final["may_hold_out"]:
+            data = with_held_out(data, settings)
+        session = Session(settings, (data[0].domain, data[1].domain), device, team)
         while (order := team.next_order()).kind is not Kind.END:
             if order.kind is Kind.STEP:
                 session.obey(order)
@@ -62,9 +63,10 @@ def _images_differ(data: tuple[DomainImages, DomainImages], fingerprints: Sequen
 
 def main(arguments: Sequence[str]) -> int:
     """Join the leader that started this process; see `napari_unit_training.launch`."""
-    rank, n, port, n_threads = map(int, arguments[:4])
-    torch.set_num_threads(n_threads)
-    store = dist.TCPStore(HOST, port, n, is_master=False)  # type: ignore[attr-defined]
+    rank, n = int(arguments[0]), int(arguments[1])
+    torch.set_num_threads(int(arguments[3]))
+    store = meet(Path(arguments[2]), n)
+    store.set(here(rank), "yes")
     # the leader says what has gone wrong; when it is gone there is nobody to tell
     with (
         contextlib.suppress(TrainingError),

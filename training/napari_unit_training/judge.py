@@ -41,6 +41,7 @@ class Judge:
     ) -> None:
         self.paired = paired
         self.best_score = math.inf
+        self.best_at = -1
         settings = session.settings
         choice = CropChoice(
             settings.validation.crops, settings.crop_px, settings.min_crop_deviation, settings.seed
@@ -54,15 +55,15 @@ class Judge:
         score = score_of(quality)
         is_best = score < self.best_score  # not where it is no number
         if is_best:
-            self.best_score = score
+            self.best_score, self.best_at = score, images_seen
         return QualityMeasured(
             images_seen, (asdict(quality[0]), asdict(quality[1])), score, is_best
         )
 
     def state(self) -> dict[str, Any]:
         """Return what `load_state` needs."""
-        return {"best_score": self.best_score}
+        return {"best_score": self.best_score, "best_at": self.best_at}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
-        self.best_score = float(state["best_score"])
+        self.best_score, self.best_at = float(state["best_score"]), int(state["best_at"])

@@ -4,9 +4,12 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,10 +19,11 @@ from napari_unit_training.errors import TrainingError
 from napari_unit_training.precision import choose_device
 from napari_unit_training.team import ALONE, Kind, Order, Team
 
-HOST = "127.0.0.1"
 _TIMEOUT = timedelta(hours=2)
 """For what one process does alone: reading, pictures. One that has ended is noticed at once."""
 _ENDING_S = 20.0
+_STARTING_S = 300.0
+_POLL_S = 0.1
 _RUN_ID = "TORCHELASTIC_RUN_ID"
 
 
@@ -139,29 +143,59 @@ def _leading(n_devices: int, device_name: str) -> Iterator[tuple[Team, torch.dev
     n_threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(max(1, n_threads // n_devices))
-    store = dist.TCPStore(  # type: ignore[attr-defined]
-        HOST, 0, n_devices, is_master=True, wait_for_workers=False
-    )
     followers: list[subprocess.Popen[bytes]] = []
-    try:
-        followers += [
-            _start_follower(rank, n_devices, store.port, device_name)
-            for rank in range(1, n_devices)
-        ]
-        with joined(0, n_devices, (0, n_devices), device_name, store) as team_and_device:
-            yield team_and_device
-            team_and_device[0].give(Order(Kind.END))
-        for follower in followers:
-            follower.wait(_ENDING_S)
-    finally:
-        torch.set_num_threads(n_threads)
-        for follower in followers:  # those that have not ended of themselves
-            with contextlib.suppress(OSError):
-                follower.kill()
-            follower.wait()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as meeting_place:
+        # a file that is the user's own: a port would be open to all that reach this machine
+        path = Path(meeting_place) / "store"
+        store = meet(path, n_devices)
+        try:
+            followers += [
+                _start_follower(rank, n_devices, path, device_name) for rank in range(1, n_devices)
+            ]
+            _wait_for(followers, store)
+            with joined(0, n_devices, (0, n_devices), device_name, store) as team_and_device:
+                yield team_and_device
+                team_and_device[0].give(Order(Kind.END))
+            for follower in followers:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    follower.wait(_ENDING_S)
+        finally:
+            torch.set_num_threads(n_threads)
+            for follower in followers:  # those that have not ended of themselves
+                with contextlib.suppress(OSError):
+                    follower.kill()
+                follower.wait()
 
 
-def _start_follower(rank: int, n: int, port: int, device_name: str) -> "subprocess.Popen[bytes]":
+def meet(path: Path, n_processes: int) -> Any:
+    """Return torch's store in which processes of this machine find each other."""
+    return dist.FileStore(str(path), n_processes)  # type: ignore[attr-defined]
+
+
+def here(rank: int) -> str:
+    """Return the key under which a process says that it is there."""
+    return f"here-{rank}"
+
+
+def _wait_for(followers: Sequence["subprocess.Popen[bytes]"], store: Any) -> None:
+    """Wait until all have said that they are there; torch's own waiting knows no Ctrl-C."""
+    until = time.monotonic() + _STARTING_S
+    for rank, follower in enumerate(followers, 1):
+        while not store.check([here(rank)]):
+            if follower.poll() is not None or time.monotonic() > until:
+                raise TrainingError(
+                    f"Process {rank + 1} of {len(followers) + 1} that were to train together has "
+                    f"not started: {sys.executable} -m napari_unit_training.follower"
+                    + (
+                        f" ended with {follower.returncode}."
+                        if follower.poll() is not None
+                        else ". It takes too long."
+                    )
+                )
+            time.sleep(_POLL_S)
+
+
+def _start_follower(rank: int, n: int, path: Path, device_name: str) -> "subprocess.Popen[bytes]":
     """Start a process of its own, not a fork: those may hang with threads or a GPU.
 
     It is deaf to a Ctrl-C in the terminal, which is for the leader to obey after the step at work.
@@ -169,7 +203,7 @@ def _start_follower(rank: int, n: int, port: int, device_name: str) -> "subproce
     return subprocess.Popen(  # noqa: S603  our own module; nothing of it comes from files
         [
             sys.executable, "-m", "napari_unit_training.follower",
-            str(rank), str(n), str(port), str(torch.get_num_threads()), device_name,
+            str(rank), str(n), str(path), str(torch.get_num_threads()), device_name,
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from napari_unit.images.stepwise import in_thread
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.control import Control
 from napari_unit_training.data.loading import DomainImages
-from napari_unit_training.data.run_images import load_domains
+from napari_unit_training.data.run_images import load_domains, with_held_out
 from napari_unit_training.data.sources import Source, ValidationSources, told
 from napari_unit_training.data.validation import fingerprints_of, with_validation
 from napari_unit_training.events import (
@@ -99,14 +99,15 @@ def train(
                 yield estimated
             if not folder.path.exists():  # what is refused until here leaves no folder
                 held.enter_context(folder.locked())
-            folder.claim(settings, fingerprints_of(data))
-            session = _begin(settings, data, device, team)
+            paired = validation is not None and validation.paired
+            folder.claim(settings, fingerprints_of(data, paired=paired))
+            session, data = _begin(settings, data, device, team, validation is None)
             folder.tidy()
-            run = Run(session, data, folder, paired=validation is not None and validation.paired)
+            run = Run(session, data, folder, paired=paired)
             state = load_latest(folder.checkpoints, device)
             if state is not None:
                 run.load_state(state)
-            folder.rewind(session.images_seen)
+            folder.rewind(session.images_seen, best_at=run.best_at)
             # closed here and not by the garbage collector, which would swallow a failing checkpoint
             yield from held.enter_context(contextlib.closing(run.events()))
 
@@ -148,25 +149,39 @@ def rehearse(
         yield Reading(told(source_a), told(source_b))
         data = yield from _load(settings, source_a, source_b, validation, device, team)
         settings, estimated = _fitted(settings, data, device, team, fit=fit)
-        n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
-        session = _begin(replace(settings, images_total=n_images), data, device, team)
+        warm = settings.warm_start_images
+        n_images = max(settings.images_total, warm + (REHEARSED_STEPS + 1) * settings.batch_size)
+        settings_of_steps = replace(settings, images_total=n_images)
+        session, data = _begin(settings_of_steps, data, device, team, validation is None)
         yield started(session, data)
-        with flushed_denormals():
-            session.step(data)  # memory is taken and code compiled in the first
-            began_s, before = time.monotonic(), session.images_seen
-            for _ in range(REHEARSED_STEPS):
-                losses = session.step(data)
-            float(losses["kl_a"])  # until here the device may have been at work
-        speed = (session.images_seen - before) / max(time.monotonic() - began_s, 1e-9)
-    seconds = settings.minutes * 60 if settings.minutes else settings.images_total / speed
+        warm_s = warm / _speed(session, data) if warm else 0.0
+        session.images_seen = warm
+        speed = _speed(session, data)
+    if settings.minutes:
+        seconds = settings.minutes * 60
+        n_images = warm + int(max(0.0, seconds - warm_s) * speed)
+    else:
+        n_images = settings.images_total
+        seconds = warm_s + max(0, n_images - warm) / speed
     yield Estimated(
-        int(seconds * speed) if settings.minutes else settings.images_total,
+        n_images,
         speed,
         seconds,
         estimated.memory_bytes,
         estimated.available_bytes,
         settings.to_mapping(),
     )
+
+
+def _speed(session: Session, data: _Data) -> float:
+    """Return the images per second of a few steps from here on."""
+    with flushed_denormals():
+        session.step(data)  # memory is taken and code compiled in the first
+        began_s, before = time.monotonic(), session.images_seen
+        for _ in range(REHEARSED_STEPS):
+            losses = session.step(data)
+        float(losses["kl_a"])  # until here the device may have been at work
+    return (session.images_seen - before) / max(time.monotonic() - began_s, 1e-9)
 
 
 def _load(
@@ -178,16 +193,13 @@ def _load(
     team: Team,
 ) -> Generator[Event, None, _Data]:
     """Load the images, in all processes at the same time; to measure on, in the leader alone."""
-    may_hold_out = validation is None
-    sources = {"a": _plain(source_a), "b": _plain(source_b), "may_hold_out": may_hold_out}
+    sources = {"a": _plain(source_a), "b": _plain(source_b)}
     team.send({"settings": settings.to_mapping(), **sources})
     loaded: list[_Data] = []
 
     def load(tell: Callable[[], None]) -> None:
         n = team.n_sharing
-        data = load_domains(
-            settings, source_a, source_b, device, n, may_hold_out=may_hold_out, tell=tell
-        )
+        data = load_domains(settings, source_a, source_b, device, n, tell=tell)
         if validation is not None:
             data = with_validation(data, validation, settings, device, n, tell)
         loaded.append(data)
@@ -210,13 +222,23 @@ def _fitted(
     return settings, MemoryEstimated(n_bytes, free, settings.batch_size, settings.crop_px)
 
 
-def _begin(settings: TrainSettings, data: _Data, device: torch.device, team: Team) -> Session:
-    """Build the networks, in all processes."""
+def _begin(
+    settings: TrainSettings, data: _Data, device: torch.device, team: Team, may_hold_out: bool
+) -> tuple[Session, _Data]:
+    """Build the networks, in all processes; return what is learned from and what is not."""
     fingerprints = [domain.fingerprint for domain in data]
-    team.send({"settings": settings.to_mapping(), "fingerprints": fingerprints})
+    team.send(
+        {
+            "settings": settings.to_mapping(),
+            "fingerprints": fingerprints,
+            "may_hold_out": may_hold_out,
+        }
+    )
     team.agree()
+    if may_hold_out:
+        data = with_held_out(data, settings)
     with flushed_denormals():
-        return Session(settings, _domains(data), device, team)
+        return Session(settings, _domains(data), device, team), data
 
 
 def _domains(data: _Data) -> tuple[Domain, Domain]:

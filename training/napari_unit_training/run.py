@@ -102,6 +102,11 @@ class Run:
             self.budget = TimeBudget(self.session.settings.minutes, state["spent_s"])
         self.saved_at = self.session.images_seen
 
+    @property
+    def best_at(self) -> int:
+        """Images seen by the best model; -1 where none was measured."""
+        return self.judge.best_at if self.judge is not None else -1
+
     def events(self) -> Generator[Event, None, None]:
         """Step until all images are seen; report, preview and save on the way."""
         session = self.session
@@ -250,7 +255,7 @@ class Run:
         # this state first, then none that is later: a kill in between just finds trouble again
         self._save()
         forget_after(self.folder.checkpoints, session.images_seen)
-        self.folder.rewind(session.images_seen, keep_best=True)
+        self.folder.rewind(session.images_seen, best_at=self.best_at)
         return self._told(WentBack(at, session.images_seen, trouble, n_returns, may))
 
     def _is_due(self, before: int, every: int) -> bool:

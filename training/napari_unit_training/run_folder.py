@@ -95,6 +95,10 @@ class RunFolder:
             return
         except (OSError, ValueError) as error:
             raise TrainingError(f"The file {self.data_path} cannot be read: {error}.") from error
+        if version == FORMAT_VERSION and not isinstance(found.get("fingerprints"), dict):
+            raise TrainingError(
+                f"The file {self.data_path} cannot be read: it has no fingerprints of images."
+            )
         if version != FORMAT_VERSION:
             raise TrainingError(
                 f"The run in {self.path} has format {version} of another version of napari-unit, "
@@ -171,7 +175,7 @@ class RunFolder:
         for partial in self.path.rglob(".partial-*"):
             partial.unlink(missing_ok=True)
 
-    def rewind(self, images_seen: int, *, keep_best: bool = False) -> None:
+    def rewind(self, images_seen: int, *, best_at: int = -1) -> None:
         """Take out of ``events.jsonl`` what was told of later images, and a line that is torn.
 
         A run that was killed goes on from its last checkpoint and tells these again.
@@ -180,8 +184,9 @@ class RunFolder:
         ----------
         images_seen
             Of the checkpoint.
-        keep_best
-            Leave in what was told of best models: a run that goes back keeps its best.
+        best_at
+            When the best model was measured: a run that has gone back keeps it, and what was told
+            of it.
         """
         if not self.events_path.is_file():
             return
@@ -192,7 +197,7 @@ class RunFolder:
                 is_kept = (
                     event["event"] in _KEPT_EVENTS
                     or event["images_seen"] <= images_seen
-                    or (keep_best and event.get("is_best") is True)
+                    or (event.get("is_best") is True and event["images_seen"] == best_at)
                 )
             except (ValueError, KeyError, TypeError):
                 is_kept = False

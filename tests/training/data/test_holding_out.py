@@ -11,7 +11,7 @@ from napari_unit_training.data.training_images import ImageFiles, TrainingImage
 
 @pytest.fixture
 def make_image():
-    def make(name="x", height=40, width=90, planes=1):
+    def make(name="x", height=40, width=130, planes=1):
         pixels = torch.arange(planes * height * width).reshape(planes, 1, height, width).float()
         window = Window((0.0,), (1.0,))
         return TrainingImage(Path(name), planes, 1, height, width, window, ImageFiles(None), pixels)
@@ -34,11 +34,11 @@ def test_one_of_five_is_held_out_at_least(make_image):
     assert (len(learned), len(held)) == (4, 1)
 
 
-@pytest.mark.parametrize(("size", "axis"), [((40, 90), 3), ((90, 40), 2)])
+@pytest.mark.parametrize(("size", "axis"), [((40, 130), 3), ((130, 40), 2)])
 def test_of_few_images_the_end_of_the_longer_side_is_held_out(make_image, size, axis):
     image = make_image("x", *size, planes=2)
     (rest,), (end,) = hold_out([image], 0.1, 32, 0)
-    assert rest.held.shape[axis] == 58
+    assert rest.held.shape[axis] == 98
     assert end.held.shape[axis] == 32, "room for a crop"
     assert torch.equal(torch.cat([rest.held, end.held], axis), image.held)
     assert torch.equal(end.crop(1, 0, 0, 32), end.held[1, :, :32, :32])
@@ -50,7 +50,7 @@ def test_a_large_image_gives_the_fraction(make_image):
 
 
 def test_what_is_too_small_is_all_learned_from(make_image):
-    small, large = make_image("small", 40, 50), make_image("large", 40, 90)
+    small, large = make_image("small", 40, 127), make_image("large", 40, 128)
     learned, held = hold_out([small, large], 0.1, 32, 0)
     assert learned[0] is small
     assert [image.path.name for image in held] == ["large"]
@@ -63,12 +63,12 @@ def test_nothing_is_held_out_where_nothing_is_to_be(make_image):
 
 
 def test_a_part_is_read_where_it_is(tmp_path):
-    pixels = np.arange(40 * 90, dtype=np.uint16).reshape(40, 90)
+    pixels = np.arange(40 * 130, dtype=np.uint16).reshape(40, 130)
     np.save(tmp_path / "x.npy", pixels)
-    window = Window((0.0,), (3600.0,))
-    image = TrainingImage(tmp_path / "x.npy", 1, 1, 40, 90, window, ImageFiles("YX"))
+    window = Window((0.0,), (5200.0,))
+    image = TrainingImage(tmp_path / "x.npy", 1, 1, 40, 130, window, ImageFiles("YX"))
     _, (end,) = hold_out([image], 0.1, 32, 0)
-    expected = torch.from_numpy(window.to_unit(pixels[None, :, 58:].astype(np.float32)))
+    expected = torch.from_numpy(window.to_unit(pixels[None, :, 98:].astype(np.float32)))
     assert torch.allclose(end.crop(0, 4, 0, 32), expected[:, 4:36])
     assert torch.allclose(end.read_all()[0], expected)
 

@@ -11,6 +11,7 @@ from napari_unit_training.data.training_images import TrainingImage
 
 MIN_WHOLE = 5
 """With fewer images than this, a part of each is held out instead of whole ones."""
+MOST_OF_AN_IMAGE = 0.25
 _STREAM = 15
 """Of random numbers, see `seed_of`; none that a session draws from."""
 
@@ -21,8 +22,9 @@ def hold_out(
     """Divide images into those to learn from and those to measure on.
 
     Of `MIN_WHOLE` images or more whole ones are held out, drawn by the seed, one at least. Of
-    fewer, a band at the end of the longer side of each, where both parts have room for a crop:
-    pixels of one image are more alike than those of two, but never the same.
+    fewer, a band at the end of the longer side of each, wide enough for a crop, where that is not
+    more than a quarter of it: pixels of one image are more alike than those of two, but never the
+    same.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def hold_out(
     learned, measured = [], []
     for image in images:
         band = max(crop_px, round(fraction * max(image.height, image.width)))
-        if max(image.height, image.width) - band < crop_px:
+        if band > MOST_OF_AN_IMAGE * max(image.height, image.width):
             learned.append(image)
             continue
         rest, end = _divided(image, band)

@@ -19,7 +19,6 @@ def load_domains(
     device: torch.device,
     n_sharing: int = 1,
     *,
-    may_hold_out: bool = True,
     tell: Callable[[], None] = tell_nobody,
 ) -> tuple[DomainImages, DomainImages]:
     """Load both domains of a run; see `load_domain`.
@@ -34,8 +33,6 @@ def load_domains(
         Where images are held.
     n_sharing
         Processes that hold images there, each its own.
-    may_hold_out
-        Whether images may be held out, as the settings say.
     tell
         See `load_domain`.
 
@@ -61,17 +58,37 @@ def load_domains(
             f"Both domains are called {a.domain.name!r}; name them apart with --name-a and "
             "--name-b, or domain_a.name and domain_b.name."
         )
-    if not may_hold_out or settings.validation.held_out == 0:
-        return a, b
-    return _divided(a, settings), _divided(b, settings)
+    return a, b
 
 
-def _divided(data: DomainImages, settings: TrainSettings) -> DomainImages:
-    """Hold out some of a domain's images."""
-    fraction, name = settings.validation.held_out, data.domain.name
-    learned, held = hold_out(data.images, fraction, settings.crop_px, settings.seed)
-    note = told_held_out(name, len(data.images), held) if held else without_held_out(name)
-    description = {**data.description, "held_out": len(held)}
-    return replace(
-        data, images=learned, held_out=held, description=description, notes=(*data.notes, note)
+def with_held_out(
+    data: tuple[DomainImages, DomainImages], settings: TrainSettings
+) -> tuple[DomainImages, DomainImages]:
+    """Hold some images of both domains out, as the settings say; of both or of none.
+
+    Parameters
+    ----------
+    data
+        Both domains.
+    settings
+        As they fit into memory: no part is smaller than their crop.
+    """
+    fraction = settings.validation.held_out
+    if fraction == 0:
+        return data
+    parts = [hold_out(d.images, fraction, settings.crop_px, settings.seed) for d in data]
+    lacking = [d.domain.name for d, (_, held) in zip(data, parts, strict=True) if not held]
+    if lacking:
+        note = without_held_out(" and of ".join(lacking))
+        return replace(data[0], notes=(*data[0].notes, note)), data[1]
+    a, b = (
+        replace(
+            d,
+            images=learned,
+            held_out=held,
+            description={**d.description, "held_out": len(held)},
+            notes=(*d.notes, told_held_out(d.domain.name, len(d.images), held)),
+        )
+        for d, (learned, held) in zip(data, parts, strict=True)
     )
+    return a, b

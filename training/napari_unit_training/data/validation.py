@@ -9,6 +9,7 @@ import torch
 from napari_unit.domains import Domain
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_tables import DomainSettings
+from napari_unit_training.data.checks import some_of
 from napari_unit_training.data.loading import DomainImages, load_domain
 from napari_unit_training.data.pairs import check_pairs
 from napari_unit_training.data.scaling import scaling_text
@@ -77,23 +78,32 @@ def with_validation(
     TrainingError
         If they cannot be used, have other channels, or are no pairs.
     """
+    how: dict[str, Any] = {"device": device, "n_sharing": n_sharing, "tell": tell}
+    # of pairs none is left out: the others would not correspond any more
+    how["skip_bad"] = settings.skip_bad_images and not sources.paired
     a, b = (
-        _measured_on(domain, source, settings, index, device=device, n_sharing=n_sharing, tell=tell)
+        _measured_on(domain, source, settings, index, **how)
         for index, (domain, source) in enumerate(zip(data, (sources.a, sources.b), strict=True))
     )
     if sources.paired:
         check_pairs(a.held_out, b.held_out)
+        first, second = a.held_out[0].path.name, b.held_out[0].path.name
+        note = f"They are pairs in order by name; the first is {first}, {second}."
+        for domain in (a, b):
+            domain.description["validation"]["paired"] = True
+        b = replace(b, notes=(*b.notes, note))
     return a, b
 
 
-def fingerprints_of(data: _Data) -> dict[str, str]:
-    """Return the hashes of all images of a run, by what they are."""
+def fingerprints_of(data: _Data, *, paired: bool) -> dict[str, str]:
+    """Return the hashes of all images of a run, by what they are, and whether some are pairs."""
     found = {f"domain {letter}": d.fingerprint for letter, d in zip("ab", data, strict=True)}
     given = {
         f"the validation of domain {letter}": d.validation_fingerprint
         for letter, d in zip("ab", data, strict=True)
     }
-    return found | {name: fingerprint for name, fingerprint in given.items() if fingerprint}
+    found |= {name: fingerprint for name, fingerprint in given.items() if fingerprint}
+    return found | ({"the validation pairs": "yes"} if paired else {})
 
 
 def _measured_on(
@@ -111,13 +121,20 @@ def _measured_on(
         source,
         settings.crop_px,
         asked.axes,
-        skip_bad=settings.skip_bad_images,
         **how,
     )
+    learned = {image.path.resolve() for image in data.images}
+    both = [i.path.name for i in found.images if i.path.resolve() in learned]
+    if both:
+        raise TrainingError(
+            f"{len(both)} images of {told(source)} are learned from as well ({some_of(both)}); "
+            "quality is measured on others: take them out of one of the two."
+        )
     note = f"Quality of {own.name} is measured on {len(found.images)} images in {told(source)}."
     return replace(
         data,
         held_out=found.images,
+        description={**data.description, "validation": found.description},
         validation_fingerprint=found.fingerprint,
         notes=(*data.notes, *found.notes, note),
     )
