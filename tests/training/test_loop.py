@@ -226,3 +226,13 @@ def test_what_a_kill_has_left_half_written_is_tidied_up(settings, folders, tmp_p
     torn.write_text("half")
     list(train(settings, *folders, out))
     assert not torn.exists()
+
+
+def test_a_dry_run_times_a_warm_start_apart(settings, folders, tmp_path, monkeypatch):
+    speeds = {0: 100.0, 1000: 10.0}
+    monkeypatch.setattr(loop, "_speed", lambda session, data: speeds[session.images_seen])
+    warm = replace(settings, images_total=3000, warm_start_images=1000)
+    told = list(loop.rehearse(warm, *folders, tmp_path / "run"))[-1]
+    assert (told.images_total, told.seconds) == (3000, 1000 / 100 + 2000 / 10)
+    told = list(loop.rehearse(replace(warm, minutes=1.0), *folders, tmp_path / "run"))[-1]
+    assert (told.images_total, told.seconds) == (1000 + 500, 60)

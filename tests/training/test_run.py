@@ -2,6 +2,7 @@ import errno
 import os
 import shutil
 import sys
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from napari_unit.models.file import load_model
 from napari_unit_training import run as run_module
-from napari_unit_training.config_tables import Cadence, Watchdog
+from napari_unit_training.config_tables import Cadence, Validation, Watchdog
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.events import (
     CheckpointSaved,
@@ -18,6 +19,8 @@ from napari_unit_training.events import (
     WentBack,
 )
 from napari_unit_training.loop import train
+from napari_unit_training.report.record import read_record
+from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.session import Session
 from napari_unit_training.state import load_latest
 
@@ -217,3 +220,27 @@ def test_a_return_into_the_warm_start_is_not_judged_by_what_came_after_it(
     events = list(train(warm, *folders, tmp_path / "run"))
     assert len([event for event in events if isinstance(event, WentBack)]) == 1
     assert isinstance(events[-1], Finished)
+
+
+def test_the_best_model_stays_known_over_a_return_and_a_break(
+    settings, write_images, tmp_path, monkeypatch
+):
+    scores = iter([0.8, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9])
+    monkeypatch.setattr("napari_unit_training.judge.score_of", lambda quality: next(scores))
+    _spoiled(monkeypatch, lambda s: s.images_seen == 7 and s.returns == 0)
+    sources = (write_images("a", [(36, 36)] * 5, 1), write_images("b", [(36, 36)] * 5, 2))
+    measured = replace(
+        settings,
+        batch_size=1,
+        cadence=Cadence(log=1, preview=100, checkpoint=4, quality=3),
+        validation=Validation(held_out=0.2, crops=4),
+    )
+    out = tmp_path / "run"
+    with closing(train(measured, *sources, out)) as run:
+        back = next(event for event in run if isinstance(event, WentBack))
+    assert back.to_images_seen == 4
+    list(train(measured, *sources, out))
+    assert load_model(out / "best.safetensors").card.training["images_seen"] == 6
+    record = read_record(RunFolder(out))
+    assert record.best is not None
+    assert (record.best.images_seen, record.best.score) == (6, 0.1)
