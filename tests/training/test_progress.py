@@ -53,6 +53,12 @@ def test_without_a_terminal_each_report_is_a_line():
     ]
 
 
+def test_with_pairs_their_similarity_is_said_too():
+    ways = tuple({**q, "paired": {"ssim": 0.5}} for q in EVENTS[4].directions)
+    said = describe(QualityMeasured(50, ways, 0.5, is_best=False))
+    assert said.endswith("left → right 0.250 (SSIM 0.500), right → left 0.500 (SSIM 0.500).")
+
+
 def test_the_memory_of_a_step_is_said():
     assert describe(MemoryEstimated(2_100_000_000, 14_800_000_000, 4, 256)) == (
         "A step with batches of 4 crops of 256 px takes about 2.1 GB of 14.8 GB that are free."

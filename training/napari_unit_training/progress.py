@@ -1,8 +1,8 @@
 """A run's events as lines in a terminal."""
 
 import json
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -84,7 +84,8 @@ def describe(event: run_events.Event) -> str:
             return f"Preview: {event.path}"
         case run_events.QualityMeasured():
             found = ", ".join(
-                f"{q['source']} → {q['target']} {q['distance']:.3f}" for q in event.directions
+                f"{q['source']} → {q['target']} {q['distance']:.3f}{_similarity(q)}"
+                for q in event.directions
             )
             best = "; the best so far" if event.is_best else ""
             return f"Distance to real images after {event.images_seen} images: {found}{best}."
@@ -106,6 +107,11 @@ def describe(event: run_events.Event) -> str:
             return f"Gave up after {event.images_seen} images: {event.reason}"
         case run_events.Finished():
             return f"Finished after {event.images_seen} images: {event.model_path}"
+
+
+def _similarity(quality: Mapping[str, Any]) -> str:
+    paired = quality.get("paired")
+    return f" (SSIM {paired['ssim']:.3f})" if paired else ""
 
 
 def _room(free: int | None) -> str:
