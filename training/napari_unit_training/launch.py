@@ -182,15 +182,12 @@ def _wait_for(followers: Sequence["subprocess.Popen[bytes]"], store: Any) -> Non
     until = time.monotonic() + _STARTING_S
     for rank, follower in enumerate(followers, 1):
         while not store.check([here(rank)]):
-            if follower.poll() is not None or time.monotonic() > until:
+            returned = follower.poll()
+            if returned is not None or time.monotonic() > until:
+                how = "does not answer" if returned is None else f"ended with {returned}"
                 raise TrainingError(
                     f"Process {rank + 1} of {len(followers) + 1} that were to train together has "
-                    f"not started: {sys.executable} -m napari_unit_training.follower"
-                    + (
-                        f" ended with {follower.returncode}."
-                        if follower.poll() is not None
-                        else ". It takes too long."
-                    )
+                    f"not started: {sys.executable} -m napari_unit_training.follower {how}."
                 )
             time.sleep(_POLL_S)
 
