@@ -236,3 +236,18 @@ def test_a_dry_run_times_a_warm_start_apart(settings, folders, tmp_path, monkeyp
     assert (told.images_total, told.seconds) == (3000, 1000 / 100 + 2000 / 10)
     told = list(loop.rehearse(replace(warm, minutes=1.0), *folders, tmp_path / "run"))[-1]
     assert (told.images_total, told.seconds) == (1000 + 500, 60)
+
+
+def test_of_two_that_start_in_a_new_folder_one_is_refused(quiet, folders, tmp_path, monkeypatch):
+    """The other one makes the folder while the first is still reading its images."""
+    monkeypatch.setattr(loop, "READING_TOLD_S", 0.0)
+    out = tmp_path / "run"
+    with (
+        closing(train(quiet, *folders, out)) as first,
+        closing(train(quiet, *folders, out)) as other,
+    ):
+        next(event for event in first if isinstance(event, ImagesRead))
+        next(event for event in other if isinstance(event, Started))
+        with pytest.raises(TrainingError, match="Another process is training in"):
+            list(first)
+        assert isinstance(list(other)[-1], Finished)

@@ -59,7 +59,7 @@ def train(
     Parameters
     ----------
     settings
-        Of the run; when it goes on they must be the same, but for device and cadence.
+        Of the run; when it goes on they must be the same, but for device, devices and cadence.
     source_a, source_b
         Training images of the two domains, unpaired; see `find_images`.
     out
@@ -71,7 +71,7 @@ def train(
 
     Yields
     ------
-    Events, each also a line of ``events.jsonl`` in `out`.
+    Events; from `Started` on each is also a line of ``events.jsonl`` in `out`.
 
     Raises
     ------
@@ -89,7 +89,8 @@ def train(
             return
         settings = replace(settings, devices=team.n_processes)
         with contextlib.ExitStack() as held:
-            if folder.path.exists():
+            is_new = not folder.path.exists()
+            if not is_new:
                 held.enter_context(folder.locked())
             Control(folder.control).forget_old()
             yield Reading(told(source_a), told(source_b))
@@ -97,7 +98,7 @@ def train(
             if not goes_on:
                 settings, estimated = _fitted(settings, data, device, team, fit=fit)
                 yield estimated
-            if not folder.path.exists():  # what is refused until here leaves no folder
+            if is_new:  # what is refused until here leaves no folder
                 held.enter_context(folder.locked())
             paired = validation is not None and validation.paired
             folder.claim(settings, fingerprints_of(data, paired=paired))
