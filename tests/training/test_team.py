@@ -14,6 +14,7 @@ import psutil
 import pytest
 import torch
 
+from napari_unit_training import launch
 from napari_unit_training.config_tables import Augmentation, LossWeights
 from napari_unit_training.control import Control
 from napari_unit_training.errors import TrainingError
@@ -89,6 +90,17 @@ def test_a_rehearsal_takes_its_steps_together(everything, folders, tmp_path):
     events = list(rehearse(replace(everything, devices=2), *folders, tmp_path / "run"))
     assert events[-1].images_per_second > 0
     _assert_nobody_is_left()
+
+
+def test_the_cores_are_this_process_s_again_whatever_goes_wrong(monkeypatch):
+    def no_place(path, n_processes):
+        raise OSError("No place to meet.")
+
+    monkeypatch.setattr(launch, "meet", no_place)
+    torch.set_num_threads(2)
+    with pytest.raises(OSError, match="No place to meet"), launch.gathered(2, "cpu"):
+        pass
+    assert torch.get_num_threads() == 2
 
 
 def test_those_that_follow_wait_out_a_pause(everything, folders, tmp_path):
@@ -192,8 +204,6 @@ def test_more_devices_than_images_in_a_batch_are_refused(settings):
 
 
 def test_a_device_with_a_number_is_one_device(monkeypatch):
-    from napari_unit_training import launch
-
     monkeypatch.setattr(launch, "choose_device", torch.device)
     with pytest.raises(TrainingError, match="is one device"):
         launch.device_of("cuda:1", 0, 2)

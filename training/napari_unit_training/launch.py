@@ -141,14 +141,14 @@ def _leading(n_devices: int, device_name: str) -> Iterator[tuple[Team, torch.dev
         raise TrainingError("torch was built without processes that work together; take 1 device.")
     device = device_of(device_name, 0, n_devices)  # refused before anything is started
     n_threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(max(1, n_threads // n_devices))
     followers: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as meeting_place:
         # a file that is the user's own: a port would be open to all that reach this machine
         path = Path(meeting_place) / "store"
-        store = meet(path, n_devices)
         try:
+            if device.type == "cpu":
+                torch.set_num_threads(max(1, n_threads // n_devices))
+            store = meet(path, n_devices)
             followers += [
                 _start_follower(rank, n_devices, path, device_name) for rank in range(1, n_devices)
             ]
