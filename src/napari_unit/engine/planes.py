@@ -45,10 +45,32 @@ class PlaneSource(Protocol):
 
 
 class PlaneSink(Protocol):
-    """Where translated planes go."""
+    """Where translated planes go, unit by unit.
 
-    def write(self, plane: int, region: Region, pixels: NDArray[Any]) -> None:
-        """Take the pixels (C, Y, X) of a region; each region comes once."""
+    Attributes
+    ----------
+    unit_px
+        Side of the squares, counted from a plane's first pixel, that are written at once, those
+        at the far ends cropped; 0 where any region may come.
+    """
+
+    @property
+    def unit_px(self) -> int:
+        """Side of a unit."""
+
+    def written(self, plane: int, unit: Region) -> int | None:
+        """Return what was noted as `n_saturated` of a unit that is there already; else None."""
+
+    def write(self, plane: int, unit: Region, pixels: NDArray[Any], n_saturated: int) -> None:
+        """Take the pixels (C, Y, X) of a unit; each comes once.
+
+        Parameters
+        ----------
+        plane, unit, pixels
+            What is written where.
+        n_saturated
+            Pixel values of it that the dtype cannot hold.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_unit.domains import Window
+from napari_unit.domains import Domain, Window
 from napari_unit.engine.devices import available_devices, resolve_device
 from napari_unit.engine.intensities import measure_intensities, n_reads
 from napari_unit.engine.planes import PaddedPlanes, PlaneSink, PlaneSource
@@ -122,7 +122,8 @@ def run_plan(
     planes
         The image.
     sink
-        Gets each pixel of the translation once, tile by tile, row by row of tiles.
+        Gets each pixel of the translation once, unit by unit, row by row; what it has already
+        from an earlier run is not made again.
 
     Yields
     ------
@@ -168,16 +169,7 @@ def _run(
     translator, statistics = yield from _prepare(plan, model, route, padded, sample)
     times.append(time.perf_counter())
 
-    n_saturated = done = 0
-    for plane in range(planes.n_planes):
-        for core in grid(whole((planes.height, planes.width)), plan.tile_px):
-            unit = translator.translate(plane, core)
-            _refuse_not_finite(unit, core)
-            n_saturated += target.typical_window.saturated(unit, plan.settings.dtype)
-            pixels = target.typical_window.from_unit(unit, plan.settings.dtype)
-            sink.write(plane, core, pixels)
-            done += 1
-            yield Progress("tiles", done, plan.n_tiles)
+    n_saturated = yield from _translate_units(plan, translator, target, planes, sink)
     times.append(time.perf_counter())
     return Report(
         intensities.window,
@@ -187,6 +179,46 @@ def _run(
         statistics,
         PhaseSeconds(*np.diff(times).tolist()),
     )
+
+
+def _translate_units(
+    plan: TranslationPlan,
+    translator: Translator,
+    target: Domain,
+    planes: PlaneSource,
+    sink: PlaneSink,
+) -> Generator[Progress, None, int]:
+    """Translate the units that are not there yet, tile by tile; return the saturated values."""
+    size = (planes.height, planes.width)
+    unit_px = sink.unit_px or plan.tile_px
+    n_tiles = planes.n_planes * sum(
+        1 for unit in grid(whole(size), unit_px) for _ in grid(unit, plan.tile_px)
+    )
+    total = done = 0
+    for plane in range(planes.n_planes):
+        for unit in grid(whole(size), unit_px):
+            tiles = list(grid(unit, plan.tile_px))
+            n_saturated = sink.written(plane, unit)
+            if n_saturated is None:
+                n_saturated = 0
+                shape = (target.n_channels, unit.rows.length, unit.columns.length)
+                pixels = np.empty(shape, plan.settings.dtype)
+                for tile in tiles:
+                    values = translator.translate(plane, tile)
+                    _refuse_not_finite(values, tile)
+                    n_saturated += target.typical_window.saturated(values, plan.settings.dtype)
+                    rows, columns = tile.within(unit)
+                    made = target.typical_window.from_unit(values, plan.settings.dtype)
+                    pixels[:, rows, columns] = made
+                    done += 1
+                    if done % len(tiles):
+                        yield Progress("tiles", done, n_tiles)
+                sink.write(plane, unit, pixels, n_saturated)
+            else:
+                done += len(tiles)
+            total += n_saturated
+            yield Progress("tiles", done, n_tiles)
+    return total
 
 
 def _tell(

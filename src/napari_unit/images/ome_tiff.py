@@ -171,10 +171,15 @@ class OmeTiffSink:
         self._levels.clear()  # Windows keeps a file that is mapped
         self._scratch.unlink(missing_ok=True)
 
-    def write(self, plane: int, region: Region, pixels: NDArray[Any]) -> None:
+    unit_px = 0
+
+    def written(self, plane: int, unit: Region) -> None:
+        """Nothing is there from an earlier run."""
+
+    def write(self, plane: int, unit: Region, pixels: NDArray[Any], n_saturated: int = 0) -> None:
         """Take pixels (C, Y, X) of a region of one plane."""
         assert self._sink is not None
-        self._sink.write(plane, region, pixels)
+        self._sink.write(plane, unit, pixels)
 
     def finish(self) -> Iterator[tuple[Literal["levels", "writing"], int, int]]:
         """Write the file.

@@ -103,7 +103,7 @@ class ArraySource:
 
 
 class ArraySink:
-    """Writes into an array region by region; a `napari_unit.engine.planes.PlaneSink`.
+    """Writes into an array, any region; a `napari_unit.engine.planes.PlaneSink`.
 
     Parameters
     ----------
@@ -113,11 +113,16 @@ class ArraySink:
         Of the array.
     """
 
+    unit_px = 0
+
     def __init__(self, array: NDArray[Any], axes: Axes) -> None:
         self.array = array
         self._layout = PlaneLayout(axes, array.shape)
 
-    def write(self, plane: int, region: Region, pixels: NDArray[Any]) -> None:
+    def written(self, plane: int, unit: Region) -> None:
+        """Nothing is there from an earlier run."""
+
+    def write(self, plane: int, unit: Region, pixels: NDArray[Any], n_saturated: int = 0) -> None:
         """Write pixels (C, Y, X) to a region of one plane."""
-        index = self._layout.index(plane, region, len(pixels))
+        index = self._layout.index(plane, unit, len(pixels))
         self.array[index] = self._layout.as_stored(pixels)
