@@ -1,7 +1,6 @@
 """A translation on a thread of its own, and what it tells the thread that draws."""
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit.images.layers import TranslationResult
 from napari_unit.images.source_image import SourceImage
 from napari_unit.pace import phase_in_words
+from napari_unit.progress import Throttled
 
 _logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1
