@@ -16,7 +16,9 @@ from napari_unit.geometry.tiling import lattice_of, reach_of
 TILE_SIZES_PX = (256, 384, 512, 768, 1024, 1536, 2048)
 """What ``"auto"`` chooses from."""
 FIELD_SIZES_PX = (4096, 2048, 1024, 512)
-"""Sides of the fields of an image whose maps are too large for the memory."""
+"""Sides of the fields that an image is cut into to be measured, the larger the less arithmetic."""
+_FIELD_BYTES = 10**9
+"""What the maps of one field may take; the fields of an image do not depend on the computer."""
 _CPU_MAP_BYTES = 32 << 20
 """Larger tensors are fetched from the system anew each time, page by page."""
 _SHARE_OF_FIELDS = 0.6
@@ -58,8 +60,8 @@ def choose_fields(
 ) -> FieldChoice:
     """Choose the fields whose statistics are measured, and where their maps are kept.
 
-    Maps of whole planes take no arithmetic beside their own; where they do not fit into the
-    memory, planes are cut into fields, which see their surroundings, too.
+    Where one field does not fit into the memory, smaller ones are taken, and where all of them
+    do not, they go to files.
 
     Parameters
     ----------
@@ -74,20 +76,21 @@ def choose_fields(
     """
     if not measures_all:
         return _for_sample(route, size, n_planes, settings, device)
-    is_local = settings.statistics == "local"
-    regions = cells_of(size, lattice_of(route.geometry)).regions if is_local else (whole(size),)
-    in_memory = _in_memory(_state_bytes(route, size, regions) * n_planes, settings, device)
-    if in_memory is not None:
-        where, held = in_memory
-        return FieldChoice(regions, where, False, 0, held)
-    limit = int(_SHARE_OF_FIELDS * settings.memory_bytes)
-    for side in () if is_local else FIELD_SIZES_PX:
-        regions = tuple(grid(whole(size), side))
-        if max(_state_bytes(route, size, (r,)) for r in _corner_and_middle(regions)) <= limit:
-            break
+    limit = min(_FIELD_BYTES, int(_SHARE_OF_FIELDS * settings.memory_bytes))
+    regions = cells_of(size, lattice_of(route.geometry)).regions
     held = max(_state_bytes(route, size, (r,)) for r in _corner_and_middle(regions))
-    scratch = 3 * held * len(regions) * n_planes // 2
-    return FieldChoice(regions, "cpu", True, scratch, held)
+    for side in () if settings.statistics == "local" else FIELD_SIZES_PX:
+        regions = tuple(grid(whole(size), side))
+        held = max(_state_bytes(route, size, (r,)) for r in _corner_and_middle(regions))
+        if held <= limit:
+            break
+    in_all = len(regions) * held
+    if len(regions) <= 64:
+        in_all = _state_bytes(route, size, regions)
+    in_memory = _in_memory(in_all * n_planes, settings, device)
+    if in_memory is not None:
+        return FieldChoice(regions, in_memory[0], False, 0, in_memory[1])
+    return FieldChoice(regions, "cpu", True, 3 * in_all * n_planes // 2, held)
 
 
 def _corner_and_middle(regions: tuple[Region, ...]) -> tuple[Region, ...]:

@@ -159,6 +159,9 @@ class InstanceNorm(MeasurableNorm):
         """Normalise in float32 at least, whatever the precision of x."""
         if x.device.type != "cpu":
             return nn.functional.instance_norm(_at_least_float32(x), eps=self.eps).to(x.dtype)
+        if not torch.is_grad_enabled():
+            # whole images: the batch norm below sums all pixels in float32
+            return torch.cat([self._normalised_exactly(image) for image in x.split(1)])
         # A batch norm of one image is the same, computed in the precision of its weights, and keeps
         # channels-last maps as they are: torch's instance norm copies them to another layout.
         dtype = torch.promote_types(x.dtype, torch.float32)
@@ -168,6 +171,11 @@ class InstanceNorm(MeasurableNorm):
             for image in x.split(1)
         ]
         return images[0] if len(images) == 1 else torch.cat(images)
+
+    def _normalised_exactly(self, image: Tensor) -> Tensor:
+        scale, shift = (v.view(1, -1, 1, 1) for v in self.affine(self.measure(image)))
+        values = _at_least_float32(image)
+        return torch.addcmul(shift.to(values), values, scale.to(values)).to(image.dtype)
 
 
 class LayerNorm(MeasurableNorm):
