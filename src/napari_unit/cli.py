@@ -76,6 +76,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
         evaluation.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)
+    calibrate = commands.add_parser("calibrate", help="add statistics of its training to a model")
+    if given[:1] == ["calibrate"]:
+        from napari_unit_training import calibrate as calibration
+
+        calibration.add_arguments(calibrate)
+        calibrate.set_defaults(run=calibration.run)
     _add_models(commands.add_parser("models", help="list the models there are, or show one"))
     return parser
 

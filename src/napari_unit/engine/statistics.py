@@ -15,6 +15,7 @@ from napari_unit.engine.sampling import Sample
 from napari_unit.engine.sweep import sweep
 from napari_unit.engine.sweep_plan import SweepPlan
 from napari_unit.models.normalisation import Moments, merge_all
+from napari_unit.models.stored_statistics import StoredStatistics
 
 StatisticsMode = Literal["image", "whole", "tile"]
 """
@@ -31,7 +32,7 @@ class NormStatistics:
     Parameters
     ----------
     mode
-        How they were measured.
+        How they were measured; ``"model"``: by the trainer, over training crops.
     moments
         One per normalisation, in the order in which an image passes them.
     n_sampled, n_eligible
@@ -45,7 +46,7 @@ class NormStatistics:
         Of the sample.
     """
 
-    mode: StatisticsMode
+    mode: StatisticsMode | Literal["model"]
     moments: tuple[Moments, ...]
     n_sampled: int
     n_eligible: int
@@ -114,6 +115,12 @@ def measure_statistics(
         seed,
     )
     return Measured(statistics, swept.layers, swept.maps)
+
+
+def statistics_of_model(stored: StoredStatistics) -> NormStatistics:
+    """Return the statistics that a model file carries; they have no error, as they are its own."""
+    n = stored.n_crops
+    return NormStatistics("model", stored.moments, n, n, (0.0,) * len(stored.moments), 0)
 
 
 def standard_error(parts: Sequence[Moments], n_eligible: int) -> float:
