@@ -11,13 +11,19 @@ from napari_unit.engine import sampling
 from napari_unit.engine.planes import PaddedPlanes
 from napari_unit.engine.runner import Route, route_of
 from napari_unit.engine.sampling import Field, Sample
-from napari_unit.engine.statistics import Measured, measure_statistics, standard_error
+from napari_unit.engine.statistics import (
+    Measured,
+    measure_statistics,
+    standard_error,
+    statistics_of_model,
+)
 from napari_unit.engine.sweep_plan import plan_sweep
 from napari_unit.geometry.regions import Region, grid, whole
 from napari_unit.images.axes import Axes
 from napari_unit.images.storage import ArraySource
 from napari_unit.models.model import TranslationModel
 from napari_unit.models.normalisation import InstanceNorm, Moments, merge_all
+from napari_unit.models.stored_statistics import BothStatistics
 
 SIZE = (64, 64)
 
@@ -133,3 +139,14 @@ def test_one_calibration_is_not_an_average_of_many(
     alone = [measured(route, planes, Sample((Field(0, c),), 1), finish) for c in cores]
     averaged = torch.stack([m.statistics.moments[-1].mean for m in alone]).mean(0)
     assert not torch.allclose(averaged, together.statistics.moments[-1].mean, rtol=1e-3)
+
+
+def test_those_of_a_model_are_its_own_and_without_error(
+    random_model: Callable[..., TranslationModel], stored_statistics: Callable[..., BothStatistics]
+) -> None:
+    stored = stored_statistics(random_model())[1]
+    found = statistics_of_model(stored)
+    assert found.mode == "model"
+    assert found.moments is stored.moments
+    assert (found.n_sampled, found.n_eligible) == (4, 4)
+    assert found.standard_error == (0.0,) * len(stored.moments)
