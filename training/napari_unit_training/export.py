@@ -40,7 +40,7 @@ def export_model(
         Domain a and b.
     with_statistics
         Measure the normalisations over training crops and write their statistics, too. That takes
-        about as long as translating 300 crops each way, so it is for models that will stay.
+        about as long as translating 350 crops each way, so it is for models that will stay.
     """
     settings, model = session.settings, session.averaged.model
     statistics = None

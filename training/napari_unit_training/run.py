@@ -268,7 +268,7 @@ class Run:
         measured = judge.measure(self.session.averaged.model, self.session.images_seen)
         if measured.is_best:
             path = self.folder.best_model_path
-            # a share of the measuring before it, which translates as many crops there and back
+            # takes about as long as the measuring before it, so cadence.quality bounds both
             export_model(path, self.session, self.data, with_statistics=True)
         return self._told(measured)
 
