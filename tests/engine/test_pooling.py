@@ -1,14 +1,17 @@
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from napari_unit.engine import pooling
-from napari_unit.engine.folding import make_layer
 from napari_unit.engine.pooling import pool_statistics
-from napari_unit.engine.runner import FeatureMap, route_of, translate_region
-from napari_unit.geometry.regions import grid, whole
+from napari_unit.engine.run import EngineSettings, Known, plan_translation, run_plan
+from napari_unit.engine.statistics import statistics_of_model
+from napari_unit.images.axes import Axes
+from napari_unit.images.storage import ArraySink, ArraySource
 from napari_unit.models.model import TranslationModel
 
 N, PX = 5, 24
@@ -98,30 +101,25 @@ def test_the_spread_is_that_between_crops(model: TranslationModel, crops: Tensor
 
 
 def test_tiles_by_stored_moments_are_the_networks_frozen_by_them(
-    random_model: Callable[..., TranslationModel],
+    random_model: Callable[..., TranslationModel], finish: Any
 ) -> None:
     """In float32, as models are, and on an image that is no crop."""
     model = random_model(width=3)
     random = torch.Generator().manual_seed(2)
     stored = pool_statistics(model.steps("a", "b"), torch.rand((6, 1, 32, 32), generator=random))
-    size = (64, 84)
-    image = torch.rand((1, 1, *size), generator=random) * 2 - 1
-    steps = model.steps("a", "b")
-    route, left = route_of(steps), iter(stored.moments)
-    layers = [
-        make_layer(step, next(left) if step.block.norm is not None else None, torch.device("cpu"))
-        for step in steps
-    ]
-    norms = [step.block.norm for step in steps if step.block.norm is not None]
+    image = torch.rand((1, 1, 61, 84), generator=random) * 2 - 1
+    axes = Axes("TCYX")
+    planes, out = ArraySource(image.numpy(), axes, 1), np.full(image.shape, np.nan, "float32")
+    settings = EngineSettings(statistics="model", tile_px=32, device="cpu")
+    plan = plan_translation(model, "a", "b", planes, settings)
+    known = Known(statistics=statistics_of_model(stored))
+    finish(run_plan(plan, model, planes, ArraySink(out, axes), known))
+    norms = [step.block.norm for step in model.steps("a", "b") if step.block.norm is not None]
     for norm, moments in zip(norms, stored.moments, strict=True):
         norm.freeze(moments)
     with torch.no_grad():
         expected = model.translate(image, "a", "b")
-        for tile in grid(whole(size), 32):
-            source = FeatureMap(image, whole(size), size)
-            found = translate_region(layers, route, source, tile, 16)
-            rows, columns = tile.within(whole(size))
-            torch.testing.assert_close(found, expected[:, :, rows, columns], atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.from_numpy(out), expected, atol=1e-5, rtol=0)
 
 
 def test_it_changes_nothing_and_gives_plain_tensors(model: TranslationModel, crops: Tensor) -> None:

@@ -98,5 +98,5 @@ def _measure(stem: Step, pixels: NDArray[np.float32]) -> Moments:
     x = torch.from_numpy(pixels)[None].to(conv.weight)
     with calm():
         found = norm.measure(conv(reflect_padded(x, stem.block.geometry.padding)))
-    # clones, because tensors of inference mode are of no use to who computes gradients
-    return Moments(found.count, found.mean.clone(), found.squared_deviations.clone())
+    # a clone, because tensors of inference mode are of no use to who computes gradients
+    return found.clone()

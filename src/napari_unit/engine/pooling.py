@@ -7,6 +7,7 @@ from torch import Tensor
 from napari_unit.engine.devices import calm
 from napari_unit.engine.folding import apply_frozen
 from napari_unit.engine.runner import route_of
+from napari_unit.geometry.regions import whole
 from napari_unit.geometry.tiling import lattice_of
 from napari_unit.models.networks import Step, reflect_padded
 from napari_unit.models.normalisation import Moments, merge_all
@@ -39,9 +40,10 @@ def pool_statistics(steps: tuple[Step, ...], crops: Tensor) -> StoredStatistics:
     _check_crops(steps, crops)
     with calm():
         per_norm = _pool(steps, crops)
-    parts = [_outside(moments) for moments in per_norm[0]]
+    # clones, because tensors of inference mode are of no use to who computes gradients
+    parts = [moments.clone() for moments in per_norm[0]]
     return StoredStatistics(
-        tuple(_outside(merge_all(parts)) for parts in per_norm),
+        tuple(merge_all(parts).clone() for parts in per_norm),
         spread_over(parts),
         len(crops),
         crops.shape[-1],
@@ -57,11 +59,6 @@ def _check_crops(steps: tuple[Step, ...], crops: Tensor) -> None:
             f"The crops have shape {tuple(crops.shape)}; they must be squares of {channels} "
             f"channels, their side a multiple of {lattice}."
         )
-
-
-def _outside(moments: Moments) -> Moments:
-    """Return moments whose tensors are of use to who computes gradients."""
-    return Moments(moments.count, moments.mean.clone(), moments.squared_deviations.clone())
 
 
 def _pool(steps: tuple[Step, ...], crops: Tensor) -> list[list[Moments]]:
@@ -92,7 +89,7 @@ def _pool(steps: tuple[Step, ...], crops: Tensor) -> list[list[Moments]]:
             for number, raw in enumerate(parked):
                 x = raw.to(weight)
                 skip = kept[number].to(weight) if step.skip == "close" else None
-                apply_frozen(step, found[-1], x, skip)
+                _freeze(step, found[-1], x, skip)
                 parked[number] = x.to(crops.device)
     return per_norm
 
@@ -101,8 +98,13 @@ def _raw(steps: Sequence[Step], found: Sequence[Moments | None], x: Tensor) -> T
     """Run steps frozen by what was found, the last one without what follows its convolution."""
     for step, moments in zip(steps[:-1], found, strict=True):
         x = _convolved(step, x)
-        apply_frozen(step, moments, x, None)
+        _freeze(step, moments, x, None)
     return _convolved(steps[-1], x)
+
+
+def _freeze(step: Step, moments: Moments | None, x: Tensor, skip: Tensor | None) -> None:
+    size = (x.shape[2], x.shape[3])
+    apply_frozen(step, moments, x, skip, whole(size), size)
 
 
 def _convolved(step: Step, x: Tensor) -> Tensor:
