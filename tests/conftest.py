@@ -236,6 +236,28 @@ def random_model() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
+def stored_statistics() -> Callable[..., Any]:
+    """Return a function that pools a model's own statistics over a few random crops."""
+
+    def pool(model: Any) -> Any:
+        import torch
+
+        from napari_unit.engine.pooling import pool_statistics
+
+        random = torch.Generator().manual_seed(0)
+        names = [domain.name for domain in model.domains]
+        return tuple(
+            pool_statistics(
+                model.steps(source.name, target),
+                torch.rand((4, source.n_channels, 16, 16), generator=random) * 2 - 1,
+            )
+            for source, target in zip(model.domains, reversed(names), strict=True)
+        )
+
+    return pool
+
+
+@pytest.fixture(scope="session")
 def finish() -> Callable[..., tuple[Any, list[Any]]]:
     """Return a function that runs a generator: what it returns, and all that it yields."""
 

@@ -176,6 +176,7 @@ def test_models_are_listed_and_shown(
     assert "stained: red, green, blue; intensities by range 0 to 255" in shown
     assert "synthetic: dna; intensities by percentiles 0.5 to 99.5, typically 100 to" in shown
     assert "width 2, 1 residual blocks" in shown
+    assert "without statistics of training crops" in shown
     assert cli.main(["models", "cells"]) == 2
     assert "no model 'cells'" in capsys.readouterr().err
 

@@ -94,6 +94,7 @@ def test_the_trainer_knows_neither_gui_nor_plugin() -> None:
         ["napari_unit", "--help"],
         ["napari_unit.cli", "models"],
         ["napari_unit.cli", "train", "-h"],
+        ["napari_unit.cli", "calibrate", "-h"],
     ],
     ids=lambda command: " ".join(command[1:]),
 )

@@ -76,6 +76,12 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
 
         evaluation.add_arguments(evaluate)
         evaluate.set_defaults(run=evaluation.run)
+    calibrate = commands.add_parser("calibrate", help="add statistics of its training to a model")
+    if given[:1] == ["calibrate"]:
+        from napari_unit_training import calibrate as calibration
+
+        calibration.add_arguments(calibrate)
+        calibrate.set_defaults(run=calibration.run)
     _add_models(commands.add_parser("models", help="list the models there are, or show one"))
     return parser
 
@@ -166,11 +172,13 @@ def _models(args: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.table import Table
 
+    from napari_unit.models.card import has_statistics
     from napari_unit.models.zoo import find_model, list_models, user_folder
 
     console = Console()
     if args.name is not None:
-        _show_card(find_model(args.name).card, Console(soft_wrap=True))
+        entry = find_model(args.name)
+        _show_card(entry.card, has_statistics(entry.path), Console(soft_wrap=True))
         return 0
     entries = list_models()
     if not entries:
@@ -192,7 +200,7 @@ def _models(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show_card(card: "ModelCard", console: Any) -> None:
+def _show_card(card: "ModelCard", with_statistics: bool, console: Any) -> None:
     import json
 
     console.print(card.name, style="bold", highlight=False, markup=False)
@@ -212,6 +220,8 @@ def _show_card(card: "ModelCard", console: Any) -> None:
         f"{size.n_shared} of them shared",
         highlight=False,
     )
+    stored = "with" if with_statistics else "without"
+    console.print(f"  {stored} statistics of training crops", highlight=False)
     console.print(f"  written by napari-unit {card.version}; trained by:", highlight=False)
     console.print_json(json.dumps(dict(card.training)))
 

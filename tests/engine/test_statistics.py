@@ -1,10 +1,13 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from napari_unit.engine.statistics import standard_error
+from napari_unit.engine.statistics import standard_error, statistics_of_model
+from napari_unit.models.model import TranslationModel
 from napari_unit.models.normalisation import InstanceNorm, Moments, merge_all
+from napari_unit.models.stored_statistics import BothStatistics
 
 
 def parts_of(n: int, seed: int = 0) -> list[Moments]:
@@ -54,3 +57,14 @@ def test_the_error_is_about_that_of_the_mean() -> None:
 def test_flat_channels_do_not_spoil_the_error() -> None:
     flat = [Moments(4.0, torch.zeros(1).double(), torch.zeros(1).double())] * 3
     assert standard_error(flat, 9) == 0.0
+
+
+def test_those_of_a_model_are_its_own_and_without_error(
+    random_model: Callable[..., TranslationModel], stored_statistics: Callable[..., BothStatistics]
+) -> None:
+    stored = stored_statistics(random_model())[1]
+    found = statistics_of_model(stored)
+    assert found.mode == "model"
+    assert found.moments is stored.moments
+    assert (found.n_sampled, found.n_eligible) == (4, 4)
+    assert found.standard_error == (0.0,) * len(stored.moments)

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,18 @@ from safetensors.torch import load_file, save_file
 
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.models.architecture import Architecture
-from napari_unit.models.card import METADATA_KEY, ModelCard, ModelFileError, read_card
-from napari_unit.models.file import load_model, save_model
+from napari_unit.models.card import (
+    METADATA_KEY,
+    ModelCard,
+    ModelFileError,
+    has_statistics,
+    read_card,
+)
+from napari_unit.models.file import WeightsDtype, load_model, save_model
 from napari_unit.models.model import TranslationModel
+from napari_unit.models.stored_statistics import BothStatistics, to_tensors
+
+Pool = Callable[[TranslationModel], BothStatistics]
 
 A = Domain("synthetic", ("dna",), IntensityScaling("percentiles", 0.1, 99.9, (1.5,), (200.25,)))
 B = Domain("stained", ("r", "g", "b"), IntensityScaling("range", 0.0, 255.0))
@@ -61,15 +71,66 @@ def test_float16_weights_are_the_rounded_ones_and_half_the_file(tmp_path: Path) 
     assert sizes[0] * 2 == sizes[1]
 
 
+@pytest.mark.parametrize("weights_dtype", ["float32", "float16"])
+def test_statistics_lie_beside_the_weights(
+    tmp_path: Path, stored_statistics: Pool, weights_dtype: WeightsDtype
+) -> None:
+    model, card = make()
+    plain, path = tmp_path / "plain.safetensors", tmp_path / "m.safetensors"
+    save_model(plain, model, card, weights_dtype=weights_dtype)
+    assert load_model(plain).statistics is None
+    assert not has_statistics(plain)
+    statistics = stored_statistics(model)
+    save_model(path, model, card, weights_dtype=weights_dtype, statistics=statistics)
+    assert has_statistics(path)
+    loaded = load_model(path)
+    assert loaded.weights_dtype == weights_dtype
+    assert loaded.statistics is not None
+    expected, found = to_tensors(statistics), to_tensors(loaded.statistics)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    before, after = load_file(plain), load_file(path)
+    assert before.keys() == after.keys() - expected.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    again = tmp_path / "again.safetensors"
+    save_model(
+        again, loaded.model, card, weights_dtype=loaded.weights_dtype, statistics=loaded.statistics
+    )
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_damaged_statistics_and_those_of_another_model_are_refused(
+    tmp_path: Path, stored_statistics: Pool, random_model: Callable[..., TranslationModel]
+) -> None:
+    model, card = make()
+    path = tmp_path / "m.safetensors"
+    save_model(path, model, card, statistics=stored_statistics(model))
+    tensors = load_file(path)
+    tensors["statistics.a_to_b.2.mean"][1] = torch.nan
+    save_file(tensors, path, {METADATA_KEY: card.to_json()})
+    with pytest.raises(ModelFileError, match=r"cannot be used: statistics.a_to_b.2.mean holds NaN"):
+        load_model(path)
+    del tensors["statistics.a_to_b.2.mean"]
+    save_file(tensors, path, {METADATA_KEY: card.to_json()})
+    with pytest.raises(ModelFileError, match="of the statistics 1 tensors are missing or unknown"):
+        load_model(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="cannot be saved: statistics"):
+        save_model(path, model, card, statistics=stored_statistics(random_model()))
+    assert path.read_bytes() == before
+
+
 def test_the_card_is_read_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     save_model(path, *make())
     code = (
-        "import sys; from pathlib import Path; from napari_unit.models.card import read_card\n"
-        f"print(read_card(Path({str(path)!r})).name, 'torch' in sys.modules)"
+        "import sys; from pathlib import Path\n"
+        "from napari_unit.models.card import has_statistics, read_card\n"
+        f"path = Path({str(path)!r})\n"
+        "print(read_card(path).name, has_statistics(path), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["m", "False"]
+    assert done.stdout.split() == ["m", "False", "False"]
 
 
 @pytest.mark.parametrize("keep", [0, 7, 100, -1])

@@ -1,13 +1,15 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.models import zoo
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.card import ModelCard, ModelFileError
-from napari_unit.models.file import save_model
+from napari_unit.models.file import load_model, save_model
 from napari_unit.models.model import TranslationModel
 
 GRAY = IntensityScaling("range", 0, 255)
@@ -70,3 +72,20 @@ def test_a_damaged_file_is_left_out_with_a_warning(folders: tuple[Path, Path]) -
     (folders[1] / "broken.safetensors").write_bytes(b"12")
     with pytest.warns(UserWarning, match=r"broken\.safetensors is not a whole"):
         assert [entry.name for entry in zoo.list_models()] == ["nuclei"]
+
+
+def test_the_bundled_model_has_the_weights_that_were_measured_and_statistics() -> None:
+    """Statistics were added after the benchmarks; a changed weight would make those untrue."""
+    path = zoo.bundled_folder() / "nuclei.safetensors"
+    digest = hashlib.sha256()
+    for name, tensor in sorted(load_file(path).items()):
+        if not name.startswith("statistics."):
+            digest.update(name.encode() + tensor.numpy().tobytes())
+    assert digest.hexdigest().startswith("2ddea4c5b370eb3a7e07e2437687531297fcc421ef24b5069fd29ef2")
+    loaded = load_model(path)
+    assert loaded.statistics is not None
+    assert [(s.n_crops, s.crop_px) for s in loaded.statistics] == [(256, 128)] * 2
+    told = loaded.card.training["statistics"]
+    assert told["crops"]["count"] == 256
+    for letter, description in loaded.card.training["data"].items():
+        assert {**told["data"][letter], **description} == told["data"][letter]

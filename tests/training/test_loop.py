@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from napari_unit.models.file import load_model
+from napari_unit.models.stored_statistics import to_tensors
 from napari_unit_training import loop
 from napari_unit_training.config_tables import Cadence, DomainSettings
 from napari_unit_training.errors import TrainingError
@@ -121,6 +122,7 @@ def test_a_resumed_run_ends_bit_equal(
     )
     one, other = (load_model(p / "last.safetensors") for p in (uninterrupted, out))
     assert_equal(one.model.state_dict(), other.model.state_dict())
+    assert_equal(to_tensors(one.statistics), to_tensors(other.statistics))
 
 
 def test_a_finished_run_is_finished(hash_of, quiet, folders, uninterrupted):

@@ -50,7 +50,9 @@ def test_the_best_model_is_the_one_with_the_smallest_distance(measured, many, tm
     assert found[0].score == pytest.approx(sum(q["distance"] for q in found[0].directions) / 2)
     best = min(found, key=lambda e: e.score)
     assert [e for e in found if e.is_best][-1] is best
-    card = load_model(out / "best.safetensors").card
+    kept = load_model(out / "best.safetensors")
+    assert kept.statistics is not None
+    card = kept.card
     assert card.training["images_seen"] == best.images_seen
     assert events[-1] == Finished(8, out / "best.safetensors")
     assert load_model(out / "last.safetensors").card.training["images_seen"] == 8

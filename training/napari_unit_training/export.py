@@ -1,5 +1,6 @@
 """The trained model as one file with its card."""
 
+import copy
 import platform
 import shlex
 from dataclasses import replace
@@ -7,15 +8,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from napari_unit.models.card import ModelCard
-from napari_unit.models.file import save_model
+from napari_unit.models.file import WeightsDtype, save_model
+from napari_unit.models.model import TranslationModel
+from napari_unit_training.calibration import model_statistics, n_crops
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import preset_names, read_preset, settings_from
 from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.quality.crops import CropChoice
 from napari_unit_training.session import Session
 
 
-def export_model(path: Path, session: Session, data: tuple[DomainImages, DomainImages]) -> None:
+def export_model(
+    path: Path,
+    session: Session,
+    data: tuple[DomainImages, DomainImages],
+    *,
+    with_statistics: bool,
+) -> None:
     """Write the averaged weights and a card that says how to train them again.
 
     Parameters
@@ -26,13 +38,39 @@ def export_model(path: Path, session: Session, data: tuple[DomainImages, DomainI
         Of the run.
     data
         Domain a and b.
+    with_statistics
+        Measure the normalisations over training crops and write their statistics, too. That takes
+        about as long as translating 350 crops each way, so it is for models that will stay.
     """
+    settings, model = session.settings, session.averaged.model
+    statistics = None
+    if with_statistics:
+        choice = CropChoice(
+            n_crops(settings.width, settings.crop_px),
+            settings.crop_px,
+            settings.min_crop_deviation,
+            settings.seed,
+        )
+        as_loaded = _rounded(model, settings.weights_dtype)
+        statistics = model_statistics(as_loaded, (data[0].images, data[1].images), choice)
     save_model(
         path,
-        session.averaged.model,
-        make_card(session.settings, session.images_seen, data),
-        weights_dtype=session.settings.weights_dtype,
+        model,
+        make_card(settings, session.images_seen, data),
+        weights_dtype=settings.weights_dtype,
+        statistics=statistics,
     )
+
+
+@torch.no_grad()
+def _rounded(model: TranslationModel, weights_dtype: WeightsDtype) -> TranslationModel:
+    """Return the model as it will be loaded from its file."""
+    if weights_dtype == "float32":
+        return model
+    rounded = copy.deepcopy(model)
+    for parameter in rounded.parameters():
+        parameter.copy_(parameter.half())
+    return rounded
 
 
 def make_card(

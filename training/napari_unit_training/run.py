@@ -131,7 +131,7 @@ class Run:
                     self.control.obeyed("stop")
                     yield self._ended(Stopped(session.images_seen))
                     return
-            export_model(self.folder.last_model_path, session, self.data)
+            export_model(self.folder.last_model_path, session, self.data, with_statistics=True)
             yield self._ended(Finished(session.images_seen, self.folder.model_path))
         except (GeneratorExit, KeyboardInterrupt):
             if self.saved_at < session.images_seen < session.images_total:
@@ -187,7 +187,8 @@ class Run:
                 events.append(self._judged(self.judge))
             if has_settled or self._is_due(before, cadence.checkpoint):
                 events.append(self._save())
-                export_model(self.folder.last_model_path, session, self.data)
+                # on the way without statistics: a run may save every few images
+                export_model(self.folder.last_model_path, session, self.data, with_statistics=False)
         except _TroubleError as error:
             events.append(self._go_back(str(error)))
         return events
@@ -266,7 +267,9 @@ class Run:
         """Measure the averaged model, and keep it where it is the best."""
         measured = judge.measure(self.session.averaged.model, self.session.images_seen)
         if measured.is_best:
-            export_model(self.folder.best_model_path, self.session, self.data)
+            path = self.folder.best_model_path
+            # takes about as long as the measuring before it, so cadence.quality bounds both
+            export_model(path, self.session, self.data, with_statistics=True)
         return self._told(measured)
 
     def _save_or_go_back(self) -> Event:

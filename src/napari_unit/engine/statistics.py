@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_unit.engine.folding import Frozen
 from napari_unit.engine.settings import StatisticsMode
 from napari_unit.models.normalisation import Moments, merge_all
+from napari_unit.models.stored_statistics import StoredStatistics
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +20,7 @@ class NormStatistics:
     Parameters
     ----------
     mode
-        How they were measured.
+        How they were measured; ``"model"``: by the trainer, over training crops.
     moments
         One per normalisation, in the order in which an image passes them.
     n_sampled, n_eligible
@@ -39,6 +40,12 @@ class NormStatistics:
     n_eligible: int
     standard_error: tuple[float, ...]
     seed: int
+
+
+def statistics_of_model(stored: StoredStatistics) -> NormStatistics:
+    """Return the statistics that a model file carries; they have no error, as they are its own."""
+    n = stored.n_crops
+    return NormStatistics("model", stored.moments, n, n, (0.0,) * len(stored.moments), 0)
 
 
 def standard_error(parts: Sequence[Moments], n_eligible: int) -> float:

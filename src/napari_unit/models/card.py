@@ -14,6 +14,8 @@ from napari_unit.models.architecture import Architecture
 
 FORMAT_VERSION = 1
 METADATA_KEY = "napari_unit"
+STATISTICS_PREFIX = "statistics."
+"""Begins the names of the tensors of a model file that are no weights."""
 
 
 class ModelFileError(ValueError):
@@ -158,19 +160,7 @@ def read_card(path: Path) -> ModelCard:
     ModelFileError
         If there is no such file, it is truncated, or it is no model of this plugin.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise ModelFileError(
-            f"There is no model file {path}; give the path of a .safetensors file."
-        )
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ModelFileError(
-            f"{path} is not a whole .safetensors file ({error}); copy or export it again."
-        ) from error
+    metadata, _ = _header(path)
     if METADATA_KEY not in metadata:
         raise ModelFileError(
             f"{path} is a .safetensors file of another program: it carries no napari-unit card."
@@ -179,3 +169,31 @@ def read_card(path: Path) -> ModelCard:
         return ModelCard.from_json(metadata[METADATA_KEY])
     except (ValueError, OverflowError, RecursionError) as error:
         raise ModelFileError(f"{path} cannot be read as a model: {error}.") from error
+
+
+def has_statistics(path: Path) -> bool:
+    """Whether a model file carries normalisation statistics beside its weights; without torch.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, or it is truncated.
+    """
+    return any(name.startswith(STATISTICS_PREFIX) for name in _header(path)[1])
+
+
+def _header(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Return what a .safetensors file says of itself, and the names of its tensors."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelFileError(
+            f"There is no model file {path}; give the path of a .safetensors file."
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}, list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is not a whole .safetensors file ({error}); copy or export it again."
+        ) from error

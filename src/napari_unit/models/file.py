@@ -1,4 +1,4 @@
-"""One .safetensors file per model: weights and a JSON card. Loading executes nothing."""
+"""One .safetensors file per model: weights, a JSON card, statistics. Loading executes nothing."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,8 +12,15 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from napari_unit.atomic import written_whole
-from napari_unit.models.card import METADATA_KEY, ModelCard, ModelFileError, read_card
+from napari_unit.models.card import (
+    METADATA_KEY,
+    STATISTICS_PREFIX,
+    ModelCard,
+    ModelFileError,
+    read_card,
+)
 from napari_unit.models.model import TranslationModel
+from napari_unit.models.stored_statistics import BothStatistics, check, from_tensors, to_tensors
 
 WeightsDtype = Literal["float32", "float16"]
 _DTYPES: dict[WeightsDtype, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
@@ -33,16 +40,27 @@ class LoadedModel:
         Where it was read.
     sha256
         Hexadecimal hash of the whole file: names the model in a result's provenance.
+    weights_dtype
+        Of the weights in the file.
+    statistics
+        Of the normalisations over training crops, if the file has them.
     """
 
     model: TranslationModel
     card: ModelCard
     path: Path
     sha256: str
+    weights_dtype: WeightsDtype = "float32"
+    statistics: BothStatistics | None = None
 
 
 def save_model(
-    path: Path, model: TranslationModel, card: ModelCard, *, weights_dtype: WeightsDtype = "float32"
+    path: Path,
+    model: TranslationModel,
+    card: ModelCard,
+    *,
+    weights_dtype: WeightsDtype = "float32",
+    statistics: BothStatistics | None = None,
 ) -> None:
     """Write a model file, whole or not at all.
 
@@ -56,12 +74,14 @@ def save_model(
         Written beside the weights.
     weights_dtype
         ``"float16"`` halves the file; what is loaded is then the rounded weights.
+    statistics
+        Of the normalisations over training crops.
 
     Raises
     ------
     ValueError
-        If the path has another ending, the card describes another model, the weights do not fit
-        the dtype, or it is unknown.
+        If the path has another ending, the card or the statistics are those of another model, the
+        weights do not fit the dtype, or it is unknown.
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"The model file is called {path.name}; it must end in .safetensors.")
@@ -74,6 +94,13 @@ def save_model(
         for name, parameter in model.named_parameters()  # a shared block comes once
     }
     _refuse_non_finite(tensors, "The model cannot be saved")
+    if statistics is not None:
+        of_norms = to_tensors(statistics)
+        try:
+            check(of_norms, model)
+        except ValueError as error:
+            raise ValueError(f"The model cannot be saved: {error}.") from error
+        tensors |= of_norms
     content = save_tensors(tensors, {METADATA_KEY: card.to_json()})
     with written_whole(path) as partial:
         partial.write_bytes(content)
@@ -94,8 +121,8 @@ def load_model(path: str | Path) -> LoadedModel:
     Raises
     ------
     ModelFileError
-        If the file is missing, truncated, of another program, or its weights are not those of
-        the networks that its card describes.
+        If the file is missing, truncated, of another program, or its weights or statistics are
+        not those of the networks that its card describes.
     """
     path = Path(path)
     card = read_card(path)
@@ -107,8 +134,26 @@ def load_model(path: str | Path) -> LoadedModel:
     # without memory or random numbers: the card of a stranger may describe a network of any size
     with torch.device("meta"):
         model = TranslationModel(*card.domains, card.architecture)
+    of_norms = {n: tensors.pop(n) for n in [*tensors] if n.startswith(STATISTICS_PREFIX)}
     _put(model, tensors, path)
-    return LoadedModel(model.eval(), card, path, hashlib.sha256(content).hexdigest())
+    return LoadedModel(
+        model.eval(),
+        card,
+        path,
+        hashlib.sha256(content).hexdigest(),
+        "float16" if all(t.dtype == torch.float16 for t in tensors.values()) else "float32",
+        _statistics_of(model, of_norms, path) if of_norms else None,
+    )
+
+
+def _statistics_of(
+    model: TranslationModel, tensors: dict[str, Tensor], path: Path
+) -> BothStatistics:
+    try:
+        check(tensors, model)
+    except ValueError as error:
+        raise ModelFileError(f"{path} cannot be used: {error}.") from error
+    return from_tensors(tensors)
 
 
 def _put(model: TranslationModel, tensors: dict[str, Tensor], path: Path) -> None:

@@ -79,6 +79,11 @@ class MeasurableNorm(nn.Module):
         self.eps = eps
         self.frozen = None
 
+    @property
+    def n_means(self) -> int:
+        """Entries of the mean of its moments."""
+        return self.channels
+
     def measure(self, x: Tensor) -> Moments:
         """Return the moments of the whole batch pooled, from x (B, C, H, W)."""
         raise NotImplementedError
@@ -189,6 +194,11 @@ class LayerNorm(MeasurableNorm):
         super().__init__(channels, eps)
         self.gamma = nn.Parameter(torch.rand(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
+
+    @property
+    def n_means(self) -> int:
+        """One, for all channels."""
+        return 1
 
     def measure(self, x: Tensor) -> Moments:
         """Return the moments over all channels together, shape (1,)."""

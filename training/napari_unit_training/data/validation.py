@@ -47,7 +47,7 @@ def load_like(
     if found.domain.n_channels != domain.n_channels:
         raise TrainingError(
             f"The images in {told(source)} have {found.domain.n_channels} channels, and {whose} "
-            f"has {domain.n_channels}; quality is measured on images of the same kind."
+            f"has {domain.n_channels}; give images of the same kind."
         )
     return found
 
