@@ -5,13 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from napari_unit.images import tiff_files
 from napari_unit.images.files import open_path
 from napari_unit.images.placement import PixelSize
-from napari_unit.images.tiff_files import TiffPixels
+from napari_unit.images.tiff_pixels import TiffPixels
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 60000, (90, 110)).astype("u2")
@@ -61,31 +58,6 @@ def test_jpeg_in_tiff_is_read_by_tiles(tmp_path: Path) -> None:
     assert (image.n_channels, image.has_alpha) == (3, False)
     got = image.array[10:70, 20:90, :].astype(int)
     assert np.abs(got - smooth[10:70, 20:90]).mean() < 6
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2), st.integers(0, 80), st.integers(1, 10), st.booleans())
-def test_a_plane_in_one_piece_is_decoded_once_and_sliced(
-    tmp_path_factory: pytest.TempPathFactory, plane: int, first: int, n: int, whole: bool
-) -> None:
-    path = tmp_path_factory.mktemp("coarse") / "a.tif"
-    stack = np.stack([GRAY, GRAY + 1, GRAY + 2])
-    how = {"compression": "zlib", "rowsperstrip": 90, "metadata": {"axes": "ZYX"}}
-    tifffile.imwrite(path, stack, photometric="minisblack", **how)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiff_files, "_COARSE_CHUNK_PX", 1)
-        pixels = TiffPixels(path)
-        decoded: list[Any] = []
-        read = pixels._pixels.__class__.__getitem__
-        patch.setattr(
-            pixels._pixels.__class__,
-            "__getitem__",
-            lambda self, index: decoded.append(index) or read(self, index),
-        )
-        key = (slice(None) if whole else plane, slice(first, first + n), slice(3, 60))
-        for _ in range(3):
-            assert np.array_equal(pixels[key], stack[key])
-        assert len(decoded) == 1
 
 
 def test_a_pyramid_names_its_levels(tmp_path: Path) -> None:

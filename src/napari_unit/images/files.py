@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_unit.images.array_files import open_npy, open_npz
-from napari_unit.images.decoding import UnreadableError
+from napari_unit.images.decoding import TooLargeError, UnreadableError
 from napari_unit.images.picture_files import open_jpeg, open_png
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.tiff_files import open_tiff
@@ -45,10 +45,14 @@ def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
         If there is no such file.
     ValueError
         If it is no image of these formats, is damaged, or leaves open which axis is which.
+    MemoryError
+        If what must be decoded at once of it is more than the memory holds.
     """
     path = Path(path)
     try:
         return _opener_of(path)(path, axes)
+    except TooLargeError as error:
+        raise MemoryError(f"{path} cannot be read: {error}.") from error
     except UnreadableError as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
 
