@@ -1,6 +1,7 @@
 """What goes wrong when a file is decoded."""
 
 import struct
+import tokenize
 import zipfile
 import zlib
 
@@ -33,7 +34,10 @@ DECODING_ERRORS = (
     AssertionError,
     ArithmeticError,
     MemoryError,
+    EOFError,
+    SyntaxError,
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )

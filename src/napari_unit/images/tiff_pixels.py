@@ -107,7 +107,7 @@ class TiffPixels:
         for piece in pieces_of(box.spans, self._sizes):
             try:
                 block[piece.outside] = self._read(piece)
-            except (*DECODING_ERRORS, EOFError, UnreadableError) as error:
+            except (*DECODING_ERRORS, UnreadableError) as error:
                 where = self._where(piece)
                 raise PixelsError(
                     f"{self._path} is damaged: {where} cannot be read: {first_line(error)}."

@@ -48,9 +48,10 @@ def open_zarr(path: Path, axes: str | None) -> SourceImage:
 def _open_bare(path: Path, array: "zarr.Array[Any]", axes: str | None) -> SourceImage:
     try:
         pixels = ZarrPixels(path)
+        names = getattr(array.metadata, "dimension_names", None)
+        names = names or array.attrs.get("_ARRAY_DIMENSIONS")
     except DECODING_ERRORS as error:
         raise UnreadableError(first_line(error)) from error
-    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS")
     letters = [_letter(str(name), "") for name in names] if isinstance(names, list | tuple) else []
     # names that leave open which axes are rows and columns say no more than none
     if axes is None and len(letters) == array.ndim and {"Y", "X"} <= set(letters):
@@ -69,7 +70,10 @@ def _open_bare(path: Path, array: "zarr.Array[Any]", axes: str | None) -> Source
 def _open_image(path: Path, group: "zarr.Group", axes: str | None) -> SourceImage:
     from yaozarrs import v04, v05, validate_ome_object
 
-    attributes = dict(group.attrs)
+    try:
+        attributes = dict(group.attrs)
+    except DECODING_ERRORS as error:
+        raise UnreadableError(first_line(error)) from error
     described = attributes.get("ome", attributes)
     if not isinstance(described, dict) or "multiscales" not in described:
         raise UnreadableError(
