@@ -133,3 +133,49 @@ def test_a_tiff_with_broken_ome_xml_is_read_without_a_pixel_size(tmp_path: Path)
     opened = open_path(path)
     assert opened.pixel_size is None
     assert np.array_equal(opened.array[:], image)
+
+
+def test_pages_that_go_round_in_circles_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([GRAY, GRAY]), compression="zlib", photometric="minisblack")
+    with tifffile.TiffFile(path) as tif:
+        first, second = (page.offset for page in tif.pages)
+    content = bytearray(path.read_bytes())
+    n_tags = int.from_bytes(content[second : second + 2], "little")
+    end = second + 2 + 12 * n_tags
+    content[end : end + 4] = first.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="its pages lead back to an earlier one"):
+        open_path(path)
+
+
+@pytest.mark.parametrize(
+    ("how", "letters", "names", "step_s"),
+    [
+        ({"imagej": True, "metadata": {"axes": "TZCYX", "finterval": 2.5}}, "TZCYX", (), 2.5),
+        (
+            {"ome": True, "metadata": {"axes": "TZCYX", "TimeIncrement": 250.0,
+             "TimeIncrementUnit": "ms", "Channel": {"Name": ["DAPI", "GFP", "bright"]}}},
+            "TZCYX", ("DAPI", "GFP", "bright"), 0.25,
+        ),
+        ({"ome": True, "metadata": {"axes": "CZTYX"}}, "CZTYX", (), None),
+        ({"metadata": {"axes": "TZCYX"}}, "TZCYX", (), None),
+    ],
+)  # fmt: skip
+def test_axes_channels_and_times_are_those_that_the_file_names(
+    tmp_path: Path, how: dict[str, Any], letters: str, names: tuple[str, ...], step_s: float | None
+) -> None:
+    stack = np.zeros((2, 4, 3, 16, 17), "u2")
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, photometric="minisblack", **how)
+    image = open_path(tmp_path / "a.ome.tif")
+    assert image.axes.letters == letters
+    assert (image.channel_names, image.time_step_s) == (names, step_s)
+    assert image.n_channels == stack.shape[letters.index("C")]
+
+
+def test_pages_that_no_one_names_are_planes_and_no_channels(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        for page in (GRAY, GRAY, GRAY):
+            tif.write(page, metadata=None, compression="zlib")
+    image = open_path(tmp_path / "a.tif")
+    assert (image.shape, image.n_channels) == ((3, 90, 110), 1)

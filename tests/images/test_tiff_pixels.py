@@ -68,9 +68,9 @@ def test_pages_that_lie_apart_are_read_uncompressed_by_region(tmp_path: Path) ->
 
 
 def test_tiles_that_are_left_out_are_empty(tmp_path: Path) -> None:
-    tiles = [None if n in (1, 4) else np.full((32, 32), n, "u1").tobytes() for n in range(12)]
-    tifffile.imwrite(tmp_path / "a.tif", iter(tiles), shape=(90, 110), dtype="u1", tile=(32, 32),
-                     compression=None)  # fmt: skip
+    tiles = [b"" if n in (1, 4) else np.full((32, 32), n, "u1").tobytes() for n in range(12)]
+    how: dict[str, Any] = {"shape": (90, 110), "dtype": "u1", "tile": (32, 32)}
+    tifffile.imwrite(tmp_path / "a.tif", iter(tiles), **how)
     whole = tifffile.imread(tmp_path / "a.tif")
     assert (whole[:32, 32:64] == 0).all()
     assert np.array_equal(TiffPixels(tmp_path / "a.tif")[5:80, 20:], whole[5:80, 20:])

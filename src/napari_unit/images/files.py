@@ -55,6 +55,10 @@ def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
         raise MemoryError(f"{path} cannot be read: {error}.") from error
     except UnreadableError as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+    except ValueError as error:  # what is wrong with its axes
+        if path.name in str(error):
+            raise
+        raise ValueError(f"{path.name}: {error}") from error
 
 
 def _opener_of(path: Path) -> _Opener:

@@ -1,5 +1,6 @@
 """TIFF of all kinds, opened without reading its pixels."""
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
@@ -29,6 +30,7 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
 
     try:
         with tifffile.TiffFile(path) as tif:
+            _check_chain(tif)
             if not tif.series:
                 raise UnreadableError("the TIFF holds no image")
             _check_whole(tif.series[0])
@@ -61,6 +63,23 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
         path=path.absolute(),
         notes=(note,) if n_images > 1 else (),
     )
+
+
+def _check_chain(tif: "tifffile.TiffFile") -> None:
+    """Refuse pages that name one before them as the next, which tifffile would follow for ever."""
+    layout, file = tif.tiff, tif.filehandle
+    offset, seen = tif.pages.first.offset, set()
+    while 0 < offset < file.size:
+        if offset in seen:
+            raise UnreadableError("its pages lead back to an earlier one")
+        seen.add(offset)
+        file.seek(offset)
+        try:
+            (n_tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+            file.seek(offset + layout.tagnosize + n_tags * layout.tagsize)
+            (offset,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+        except struct.error:  # tifffile stops here, too
+            return
 
 
 def _check_whole(series: "tifffile.TiffPageSeries") -> None:

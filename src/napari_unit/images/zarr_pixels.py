@@ -72,6 +72,8 @@ class ZarrPixels:
         if self.dtype.hasobject or self.dtype.itemsize == 0:
             raise UnreadableError(f"it holds {self.dtype} and no pixels")
         self._chunks = tuple(int(length) for length in self._pixels.chunks)
+        if min((*self._chunks, *(self._pixels.shards or ())), default=1) < 1:
+            raise UnreadableError("its chunks have no pixels")
         self.piece_bytes = bytes_of(self._chunks, self.dtype)
         self._is_held = self.piece_bytes >= _HELD_FROM_BYTES
         total = bytes_of(self.shape, self.dtype)
