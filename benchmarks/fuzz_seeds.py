@@ -81,9 +81,8 @@ def _write_zarrs(folder: Path) -> None:
         ("raw.zarr", 3, {"compressors": None}),
         ("shards.zarr", 3, {"shards": (64, 64)}),
     ):
-        array = zarr.create_array(
-            folder / name, shape=_NOISE.shape, dtype="u2", chunks=(32, 32), zarr_format=version, **how
-        )  # fmt: skip
+        how = {"chunks": (32, 32), "zarr_format": version, **how}
+        array = zarr.create_array(folder / name, shape=_NOISE.shape, dtype="u2", **how)
         array[...] = _NOISE
     for name, version in (("v04.ome.zarr", 2), ("v05.ome.zarr", 3)):
         group = zarr.open_group(folder / name, mode="w", zarr_format=version)

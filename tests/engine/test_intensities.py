@@ -111,7 +111,7 @@ def test_the_first_pixel_that_is_not_finite_is_named_among_many_regions(
     monkeypatch.setattr(intensities, "READ_PX", 16)
     image = np.random.default_rng(0).normal(size=(3, 2, 50, 60)).astype("float32")
     image[1, 1, 40, 35] = image[1, 0, 47, 33] = image[2, 0, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="3 of .* at plane 1, row 40, column 35, channel 1; rep"):
+    with pytest.raises(ValueError, match=r"3 of .* at plane 1, row 40, column 35, channel 1; rep"):
         measured(image)
 
 

@@ -61,7 +61,7 @@ def test_a_file_cut_short_while_it_is_open_gets_a_sentence(tmp_path: Path) -> No
     with pytest.raises(PixelsError, match=r"a cannot be read: it ends before byte \d+; it was cha"):
         pixels[2]
     (tmp_path / "a").unlink()
-    with pytest.raises(PixelsError, match="cannot be opened any more: .*No such file"):
+    with pytest.raises(PixelsError, match=r"cannot be opened any more: .*No such file"):
         pickle.loads(pickle.dumps(pixels))
 
 

@@ -128,7 +128,7 @@ def test_an_array_that_is_not_what_it_says_is_noticed() -> None:
 
     with pytest.raises(ValueError, match=r"gave pixels of shape \(4, 3\) for rows 1 to 4 and col"):
         read(np.zeros((4, 3), "u1"))
-    with pytest.raises(ValueError, match="gave pixels of type float32 for .* says .* holds uint8"):
+    with pytest.raises(ValueError, match=r"gave pixels of type float32 for .* says .* holds uint8"):
         read(np.zeros((4, 2), "f4"))
     assert read(np.zeros((4, 2), bool)).dtype == np.uint8
     where = "Rows 1 to 4 and columns 2 to 3 of plane 1 of the image cannot be read: "

@@ -103,7 +103,7 @@ def test_a_strip_that_no_memory_holds_is_refused(
 ) -> None:
     tifffile.imwrite(tmp_path / "a.tif", GRAY, compression="zlib", rowsperstrip=90)
     monkeypatch.setattr(decoding, "available_system_bytes", lambda: 30_000)
-    with pytest.raises(TooLargeError, match="tiles or strips must be decoded at once, to 0.0 GB"):
+    with pytest.raises(TooLargeError, match=r"tiles or strips must be decoded at once, to 0.0 GB"):
         TiffPixels(tmp_path / "a.tif")
     tifffile.imwrite(tmp_path / "a.tif", GRAY, rowsperstrip=90)
     assert TiffPixels(tmp_path / "a.tif").piece_bytes == 0

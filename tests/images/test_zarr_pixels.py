@@ -87,7 +87,7 @@ def test_a_store_that_disappears_is_told_from_one_with_missing_chunks(
 def test_a_chunk_without_permission_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.zarr")
     (path / "c/1/1/1").chmod(0)
-    with pytest.raises(PixelsError, match="the chunk c/1/1/1 .* Permission denied"):
+    with pytest.raises(PixelsError, match=r"the chunk c/1/1/1 .* Permission denied"):
         ZarrPixels(path)[:]
 
 
