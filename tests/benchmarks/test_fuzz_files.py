@@ -2,10 +2,9 @@ import json
 import time
 from pathlib import Path
 
+import fuzz_files
 import numpy as np
 import pytest
-
-import fuzz_files
 
 
 def test_damaged_files_are_read_or_refused_in_one_sentence(tmp_path: Path) -> None:
