@@ -5,6 +5,8 @@ Not mapped into memory: a mapped file that someone cuts short ends the process t
 
 import itertools
 import math
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -134,12 +136,19 @@ class PlainPixels:
         return block[box.rest]
 
     def _read_at(self, offset: int, n_bytes: int) -> bytes:
+        data = self._read_some(offset, n_bytes)
+        while 0 < len(data) < n_bytes and (
+            more := self._read_some(offset + len(data), n_bytes - len(data))
+        ):
+            data += more
+        return data
+
+    def _read_some(self, offset: int, n_bytes: int) -> bytes:
+        if sys.platform != "win32":
+            return os.pread(self._file.fileno(), n_bytes, offset)
         with self._lock:
             self._file.seek(offset)
-            data = self._file.read(n_bytes) or b""
-            while 0 < len(data) < n_bytes and (more := self._file.read(n_bytes - len(data))):
-                data += more
-        return data
+            return self._file.read(n_bytes) or b""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopened, self._made_of
