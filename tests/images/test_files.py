@@ -58,6 +58,27 @@ def test_paths_that_are_no_images_get_a_sentence(tmp_path: Path) -> None:
         open_path(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("ending", ["png", "tif", "zarr"])
+def test_a_file_that_must_not_be_read_gets_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending == "zarr":
+        write_zarr(path, GRAY, 3, (32, 32))
+    else:
+        imagecodecs.imwrite(str(path), GRAY)
+
+    def refused(self: Path, *args: Any, **more: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    for name in ("open", "is_file", "read_bytes"):  # root may read all
+        monkeypatch.setattr(Path, name, refused)
+    with pytest.raises(
+        PermissionError, match=rf"a.{ending} cannot be opened: Permission denied\.$"
+    ):
+        open_path(path)
+
+
 @pytest.mark.filterwarnings("ignore")  # what decoders say of it does not matter
 @pytest.mark.parametrize("ending", ["tif", "tiled.tif", "png", "jpg"])
 def test_truncated_files_get_a_sentence(tmp_path: Path, ending: str) -> None:

@@ -43,6 +43,8 @@ def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If it must not be read, or its disk fails.
     ValueError
         If it is no image of these formats, is damaged, or leaves open which axis is which.
     MemoryError
@@ -55,6 +57,10 @@ def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
         raise MemoryError(f"{path} cannot be read: {error}.") from error
     except UnreadableError as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+    except OSError as error:
+        if error.errno is None:  # a sentence already
+            raise
+        raise type(error)(f"{path} cannot be opened: {error.strerror}.") from error
     except ValueError as error:  # what is wrong with its axes
         if path.name in str(error):
             raise
