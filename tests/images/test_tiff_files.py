@@ -179,3 +179,33 @@ def test_pages_that_no_one_names_are_planes_and_no_channels(tmp_path: Path) -> N
             tif.write(page, metadata=None, compression="zlib")
     image = open_path(tmp_path / "a.tif")
     assert (image.shape, image.n_channels) == ((3, 90, 110), 1)
+
+
+def test_an_image_in_several_files_and_one_of_them_gone(tmp_path: Path) -> None:
+    places = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{z}.ome.tif">'
+        f"urn:uuid:00000000-0000-0000-0000-00000000000{z}</UUID></TiffData>"
+        for z in range(2)
+    )
+    for z in range(2):
+        xml = (
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:00000000-0000-0000-0000-00000000000{z}"><Image ID="Image:0">'
+            '<Pixels DimensionOrder="XYZCT" ID="Pixels:0" SizeC="1" SizeT="1" SizeX="110" '
+            f'SizeY="90" SizeZ="2" Type="uint16">{places}</Pixels></Image></OME>'
+        )
+        how: dict[str, Any] = {"description": xml, "metadata": None, "compression": "zlib"}
+        tifffile.imwrite(tmp_path / f"{z}.ome.tif", GRAY + z, **how)
+    image = open_path(tmp_path / "0.ome.tif")
+    assert (image.axes.letters, image.notes) == ("ZYX", ())
+    assert np.array_equal(image.array[:, 5:9], np.stack([GRAY, GRAY + 1])[:, 5:9])
+    opened = open_path(tmp_path / "0.ome.tif")
+    (tmp_path / "1.ome.tif").unlink()
+    with pytest.raises(
+        OSError, match=r"strip 0 of page 1 \(Z 1, .* cannot be read: .*No such file"
+    ):
+        opened.array[1]
+    image = open_path(tmp_path / "0.ome.tif")
+    (note,) = image.notes
+    assert note.startswith("1 of the planes that 0.ome.tif names are in no file that is there;")
+    assert not image.array[1].any()

@@ -37,6 +37,7 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
             n_images = len(tif.series)
             series = tif.series[0]
             stored, shapes = series.axes, tuple(level.shape for level in series.levels)
+            n_missing = sum(page is None for page in series.pages) if tif.is_ome else 0
             keyframe = series.keyframe
             has_alpha = "S" in stored and any(
                 int(sample) in (1, 2) for sample in keyframe.extrasamples
@@ -50,7 +51,14 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
     except DECODING_ERRORS as error:
         raise UnreadableError(first_line(error)) from error
     found = axes_of_file(stored) if axes is None else Axes.parse(axes, len(stored))
-    note = f"{path.name} holds {n_images} images; the first one is taken."
+    notes = []
+    if n_images > 1:
+        notes.append(f"{path.name} holds {n_images} images; the first one is taken.")
+    if n_missing:
+        notes.append(
+            f"{n_missing} of the planes that {path.name} names are in no file that is there; they "
+            "are taken as zeros."
+        )
     return SourceImage(
         array=array,
         axes=found,
@@ -61,7 +69,7 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
         has_alpha=has_alpha and found.channel == stored.index("S"),
         level_shapes=shapes,
         path=path.absolute(),
-        notes=(note,) if n_images > 1 else (),
+        notes=tuple(notes),
     )
 
 
