@@ -99,9 +99,20 @@ def test_pixels_that_are_not_finite_are_refused(kind: str, wrong: float) -> None
         domain(1) if kind == "percentiles" else Domain("a", ("x",), IntensityScaling("range", 0, 1))
     )
     image = np.random.default_rng(0).normal(size=(1, 1, 20, 20)).astype("float32")
-    image[0, 0, 3, :2] = wrong
-    with pytest.raises(ValueError, match="2 of the image's 400 pixel values are NaN or infinite; "):
+    image[0, 0, 3, 5:7] = wrong
+    says = "2 of the image's 400 pixel values are NaN or infinite, the first at plane 0, row 3, col"
+    with pytest.raises(ValueError, match=f"{says}umn 5; replace"):
         measured(image, of)
+
+
+def test_the_first_pixel_that_is_not_finite_is_named_among_many_regions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intensities, "READ_PX", 16)
+    image = np.random.default_rng(0).normal(size=(3, 2, 50, 60)).astype("float32")
+    image[1, 1, 40, 35] = image[1, 0, 47, 33] = image[2, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"3 of .* at plane 1, row 40, column 35, channel 1; rep"):
+        measured(image)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from napari_unit.images.files import open_path
+from napari_unit.images.plain_pixels import PlainPixels
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 60000, (40, 50)).astype("u2")
@@ -13,7 +14,7 @@ GRAY = RNG.integers(0, 60000, (40, 50)).astype("u2")
 def test_npy_is_read_where_it_is_sliced(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", GRAY)
     image = open_path(tmp_path / "a.npy")
-    assert isinstance(image.array, np.memmap)
+    assert isinstance(image.array, PlainPixels)
     assert (image.axes.letters, image.name, image.array.dtype) == ("YX", "a", np.uint16)
     assert np.array_equal(image.array[3:9, 5:20], GRAY[3:9, 5:20])
 

@@ -97,3 +97,9 @@ def test_a_files_pixel_size_makes_a_placement_and_comes_back() -> None:
     assert placed.axis_labels == ("t", "z", "y", "x")
     assert placed.units == ("pixel", "micrometer", "micrometer", "micrometer")
     assert placed.pixel_size(Axes("TZYXS")) == size
+
+
+def test_an_image_of_a_file_stands_where_the_file_says() -> None:
+    size = PixelSize(0.5, 0.25, None, "µm")
+    placed = Placement.of_pixel_size(size, Axes("TYXS"), (0.0, 3.0, -4.0, 0.0))
+    assert placed.translate.tolist() == [0.0, 3.0, -4.0]

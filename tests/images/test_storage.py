@@ -1,14 +1,23 @@
+import warnings
+from pathlib import Path
+from typing import Any
+
 import dask.array
 import numpy as np
 import pytest
+import tifffile
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_unit.geometry.regions import Region
 from napari_unit.geometry.tiling import Span
 from napari_unit.images.axes import Axes
+from napari_unit.images.decoding import PixelsError
+from napari_unit.images.files import open_path
 from napari_unit.images.storage import ArraySink, ArraySource
+from napari_unit.images.tiff_pixels import TiffPixels
+from napari_unit.images.zarr_pixels import ZarrPixels
 
 LENGTH = {"T": 2, "Z": 3, "Q": 2, "C": 3, "S": 3, "Y": 7, "X": 5}
 axes_strings = (
@@ -88,3 +97,131 @@ def test_opacity_behind_the_colours_is_not_read() -> None:
     assert np.array_equal(
         ArraySource(array, Axes("YXS"), 3).read(0, AREA), array[1:5, 2:4, :3].transpose(2, 0, 1)
     )
+
+
+def test_what_is_not_inside_the_image_is_refused() -> None:
+    source = ArraySource(image("TYX"), Axes("TYX"), 1)
+    with pytest.raises(ValueError, match=r"no rows 1 to 7 and columns 2 to 3 in a plane of 7 x 5"):
+        source.read(0, Region(Span(1, 8), Span(2, 4)))
+    for plane in (-1, 2):
+        with pytest.raises(ValueError, match=f"There is no plane {plane}; the image has 2."):
+            source.read(plane, AREA)
+
+
+class Broken:
+    """An array that gives something else than it says."""
+
+    shape, dtype = (2, 7, 5), np.dtype("u1")
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.given, BaseException):
+            raise self.given
+        return self.given
+
+
+def test_an_array_that_is_not_what_it_says_is_noticed() -> None:
+    def read(given: Any) -> np.ndarray:
+        return ArraySource(Broken(given), Axes("TYX"), 1).read(1, AREA)
+
+    with pytest.raises(ValueError, match=r"gave pixels of shape \(4, 3\) for rows 1 to 4 and col"):
+        read(np.zeros((4, 3), "u1"))
+    with pytest.raises(ValueError, match=r"gave pixels of type float32 for .* says .* holds uint8"):
+        read(np.zeros((4, 2), "f4"))
+    assert read(np.zeros((4, 2), bool)).dtype == np.uint8
+    where = "Rows 1 to 4 and columns 2 to 3 of plane 1 of the image cannot be read: "
+    for cause in (KeyError("gone"), ZeroDivisionError("no"), OSError("the disk")):
+        with pytest.raises(PixelsError, match=where) as caught:
+            read(cause)
+        assert caught.value.__cause__ is cause
+    with pytest.raises(MemoryError, match="not enough memory to read rows 1 to 4 and columns 2"):
+        read(MemoryError())
+    with pytest.raises(PixelsError, match=r"^it says more\.$"):
+        read(PixelsError("it says more."))
+
+
+def test_a_computation_of_dask_that_fails_names_the_place_and_the_cause() -> None:
+    def fails_in_one_block(block: np.ndarray, block_info: Any = None) -> np.ndarray:
+        if block_info and block_info[0]["chunk-location"] == (1, 0):
+            raise RuntimeError("the microscope is off")
+        return block
+
+    lazy = dask.array.zeros((8, 6), chunks=(4, 6), dtype="u1").map_blocks(
+        fails_in_one_block, dtype="u1"
+    )
+    source = ArraySource(lazy, Axes("YX"), 1)
+    assert (source.read(0, Region(Span(0, 4), Span(0, 6))) == 0).all()
+    with pytest.raises(
+        PixelsError, match=r"Rows 2 to 5 .* cannot be read: the microscope is off\."
+    ):
+        source.read(0, Region(Span(2, 6), Span(0, 6)))
+
+
+DTYPES = ("u1", ">u2", "<u2", "i1", ">i2", "u4", ">i4", "i8", "f2", ">f4", "f8")
+
+
+@settings(max_examples=60)
+@given(data=st.data(), axes=axes_strings, dtype=st.sampled_from(DTYPES))
+@pytest.mark.parametrize("kind", ["dask", "zarr 2", "zarr 3", "TIFF", "tiled TIFF", "npy"])
+def test_every_reader_gives_the_regions_that_numpy_slices(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject, axes: str, dtype: str
+) -> None:
+    shape = tuple(data.draw(st.integers(1, 9), label=letter) for letter in axes)
+    array = np.random.default_rng(1).integers(0, 99, shape).astype(dtype)
+    chunks = tuple(data.draw(st.integers(1, length)) for length in shape)
+    lazy = stored(kind, array, chunks, tmp_path_factory.mktemp("any"))
+    n_channels = Axes(axes).channels_in(shape)
+    source = ArraySource(lazy, Axes(axes), n_channels)
+    expected = ArraySource(array, Axes(axes), n_channels)
+    plane = data.draw(st.integers(0, source.n_planes - 1))
+    rows, columns = (
+        data.draw(st.integers(0, n - 1).flatmap(lambda a, n=n: st.builds(
+            Span, st.just(a), st.integers(a + 1, n))))
+        for n in (source.height, source.width)
+    )  # fmt: skip
+    got = source.read(plane, Region(rows, columns))
+    assert got.dtype == array.dtype.newbyteorder("=")
+    assert np.array_equal(got, expected.read(plane, Region(rows, columns)))
+    with pytest.raises(ValueError, match="There are no rows"):
+        source.read(plane, Region(rows, Span(columns.start, source.width + 1)))
+
+
+def stored(kind: str, array: np.ndarray, chunks: tuple[int, ...], folder: Path) -> Any:
+    if kind == "dask":
+        return dask.array.from_array(array, chunks=chunks)
+    if kind.startswith("zarr"):
+        version: Any = int(kind[-1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = zarr.create_array(
+                folder / "a", shape=array.shape, dtype=array.dtype, chunks=chunks,
+                zarr_format=version,
+            )  # fmt: skip
+        made[...] = array
+        return ZarrPixels(folder / "a")
+    if kind == "npy":
+        np.save(folder / "a.npy", array if chunks[0] == 1 else np.asfortranarray(array))
+        return open_path(folder / "a.npy", axes="".join("YXTZQC"[: array.ndim])).array
+    how: dict[str, Any] = {"tile": (16, 16)} if "tiled" in kind else {}
+    tifffile.imwrite(
+        folder / "a.tif", array, compression="zlib", byteorder=array.dtype.byteorder.strip("|=")
+        or None, photometric="minisblack", metadata={"axes": "TZQCYX"[-array.ndim :]}, **how
+    )  # fmt: skip
+    pixels = TiffPixels(folder / "a.tif")
+    return Squeezed(pixels, array.shape)
+
+
+class Squeezed:
+    """A TIFF with the axes of length 1 that it does not keep."""
+
+    def __init__(self, pixels: TiffPixels, shape: tuple[int, ...]) -> None:
+        self.pixels, self.shape, self.dtype = pixels, shape, pixels.dtype
+        lengths = list(pixels.shape)
+        self.kept = [bool(lengths) and n == lengths[0] and bool(lengths.pop(0) + 1) for n in shape]
+        assert not lengths
+
+    def __getitem__(self, index: tuple[int | slice, ...]) -> np.ndarray:
+        block = self.pixels[tuple(i for i, kept in zip(index, self.kept, strict=True) if kept)]
+        return block.reshape([part.stop - part.start for part in index if isinstance(part, slice)])

@@ -5,13 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from napari_unit.images import tiff_files
 from napari_unit.images.files import open_path
 from napari_unit.images.placement import PixelSize
-from napari_unit.images.tiff_files import TiffPixels
+from napari_unit.images.tiff_pixels import TiffPixels
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 60000, (90, 110)).astype("u2")
@@ -61,31 +58,6 @@ def test_jpeg_in_tiff_is_read_by_tiles(tmp_path: Path) -> None:
     assert (image.n_channels, image.has_alpha) == (3, False)
     got = image.array[10:70, 20:90, :].astype(int)
     assert np.abs(got - smooth[10:70, 20:90]).mean() < 6
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.integers(0, 2), st.integers(0, 80), st.integers(1, 10), st.booleans())
-def test_a_plane_in_one_piece_is_decoded_once_and_sliced(
-    tmp_path_factory: pytest.TempPathFactory, plane: int, first: int, n: int, whole: bool
-) -> None:
-    path = tmp_path_factory.mktemp("coarse") / "a.tif"
-    stack = np.stack([GRAY, GRAY + 1, GRAY + 2])
-    how = {"compression": "zlib", "rowsperstrip": 90, "metadata": {"axes": "ZYX"}}
-    tifffile.imwrite(path, stack, photometric="minisblack", **how)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiff_files, "_COARSE_CHUNK_PX", 1)
-        pixels = TiffPixels(path)
-        decoded: list[Any] = []
-        read = pixels._pixels.__class__.__getitem__
-        patch.setattr(
-            pixels._pixels.__class__,
-            "__getitem__",
-            lambda self, index: decoded.append(index) or read(self, index),
-        )
-        key = (slice(None) if whole else plane, slice(first, first + n), slice(3, 60))
-        for _ in range(3):
-            assert np.array_equal(pixels[key], stack[key])
-        assert len(decoded) == 1
 
 
 def test_a_pyramid_names_its_levels(tmp_path: Path) -> None:
@@ -161,3 +133,79 @@ def test_a_tiff_with_broken_ome_xml_is_read_without_a_pixel_size(tmp_path: Path)
     opened = open_path(path)
     assert opened.pixel_size is None
     assert np.array_equal(opened.array[:], image)
+
+
+def test_pages_that_go_round_in_circles_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.stack([GRAY, GRAY]), compression="zlib", photometric="minisblack")
+    with tifffile.TiffFile(path) as tif:
+        first, second = (page.offset for page in tif.pages)
+    content = bytearray(path.read_bytes())
+    n_tags = int.from_bytes(content[second : second + 2], "little")
+    end = second + 2 + 12 * n_tags
+    content[end : end + 4] = first.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="its pages lead back to an earlier one"):
+        open_path(path)
+
+
+@pytest.mark.parametrize(
+    ("how", "letters", "names", "step_s"),
+    [
+        ({"imagej": True, "metadata": {"axes": "TZCYX", "finterval": 2.5}}, "TZCYX", (), 2.5),
+        (
+            {"ome": True, "metadata": {"axes": "TZCYX", "TimeIncrement": 250.0,
+             "TimeIncrementUnit": "ms", "Channel": {"Name": ["DAPI", "GFP", "bright"]}}},
+            "TZCYX", ("DAPI", "GFP", "bright"), 0.25,
+        ),
+        ({"ome": True, "metadata": {"axes": "CZTYX"}}, "CZTYX", (), None),
+        ({"metadata": {"axes": "TZCYX"}}, "TZCYX", (), None),
+    ],
+)  # fmt: skip
+def test_axes_channels_and_times_are_those_that_the_file_names(
+    tmp_path: Path, how: dict[str, Any], letters: str, names: tuple[str, ...], step_s: float | None
+) -> None:
+    stack = np.zeros((2, 4, 3, 16, 17), "u2")
+    tifffile.imwrite(tmp_path / "a.ome.tif", stack, photometric="minisblack", **how)
+    image = open_path(tmp_path / "a.ome.tif")
+    assert image.axes.letters == letters
+    assert (image.channel_names, image.time_step_s) == (names, step_s)
+    assert image.n_channels == stack.shape[letters.index("C")]
+
+
+def test_pages_that_no_one_names_are_planes_and_no_channels(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        for page in (GRAY, GRAY, GRAY):
+            tif.write(page, metadata=None, compression="zlib")
+    image = open_path(tmp_path / "a.tif")
+    assert (image.shape, image.n_channels) == ((3, 90, 110), 1)
+
+
+def test_an_image_in_several_files_and_one_of_them_gone(tmp_path: Path) -> None:
+    places = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{z}.ome.tif">'
+        f"urn:uuid:00000000-0000-0000-0000-00000000000{z}</UUID></TiffData>"
+        for z in range(2)
+    )
+    for z in range(2):
+        xml = (
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:00000000-0000-0000-0000-00000000000{z}"><Image ID="Image:0">'
+            '<Pixels DimensionOrder="XYZCT" ID="Pixels:0" SizeC="1" SizeT="1" SizeX="110" '
+            f'SizeY="90" SizeZ="2" Type="uint16">{places}</Pixels></Image></OME>'
+        )
+        how: dict[str, Any] = {"description": xml, "metadata": None, "compression": "zlib"}
+        tifffile.imwrite(tmp_path / f"{z}.ome.tif", GRAY + z, **how)
+    image = open_path(tmp_path / "0.ome.tif")
+    assert (image.axes.letters, image.notes) == ("ZYX", ())
+    assert np.array_equal(image.array[:, 5:9], np.stack([GRAY, GRAY + 1])[:, 5:9])
+    opened = open_path(tmp_path / "0.ome.tif")
+    (tmp_path / "1.ome.tif").unlink()
+    with pytest.raises(
+        OSError, match=r"strip 0 of page 1 \(Z 1, .* cannot be read: .*No such file"
+    ):
+        opened.array[1]
+    image = open_path(tmp_path / "0.ome.tif")
+    (note,) = image.notes
+    assert note.startswith("1 of the planes that 0.ome.tif names are in no file that is there;")
+    assert not image.array[1].any()

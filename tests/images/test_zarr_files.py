@@ -113,3 +113,49 @@ def test_a_damaged_chunk_is_told_when_it_is_read(tmp_path: Path) -> None:
     chunk.write_bytes(b"\0" * 20)
     with pytest.raises(OSError, match=r"a.zarr is damaged: "):
         ZarrPixels(tmp_path / "a.zarr")[:]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_place_times_and_channels_are_carried(tmp_path: Path, version: str) -> None:
+    axes = [
+        {"name": "t", "type": "time", "unit": "millisecond"},
+        {"name": "c", "type": "channel"},
+        {"name": "y", "type": "space", "unit": "micrometer"},
+        {"name": "x", "type": "space", "unit": "micrometer"},
+    ]
+    datasets = [
+        {
+            "path": "0",
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [100, 1, 0.5, 0.25]},
+                {"type": "translation", "translation": [0, 0, 3, -4]},
+            ],
+        }
+    ]
+    of_all = [{"type": "scale", "scale": [5, 1, 2, 2]}]
+    changes = {"axes": axes, "datasets": datasets, "coordinateTransformations": of_all}
+    path = write_ome(tmp_path / "a.ome.zarr", version, **changes)
+    # without the window and colour that the schema asks for
+    attributes = zarr.open_group(path).attrs
+    omero = {"channels": [{"label": "DAPI"}, {"label": "GFP"}]}
+    if version == "0.4":
+        attributes["omero"] = omero
+    else:
+        attributes["ome"] = attributes["ome"] | {"omero": omero}
+    image = open_path(path)
+    assert (image.axes.letters, image.shape[1]) == ("TCYX", 2)
+    assert image.pixel_size == PixelSize(1.0, 0.5, None, "µm")
+    assert (image.origin, image.time_step_s) == ((0.0, 0.0, 6.0, -8.0), 0.5)
+    assert image.channel_names == ("DAPI", "GFP")
+
+
+def test_words_name_axes_and_other_names_are_planes(tmp_path: Path) -> None:
+    def opened(*names: str) -> str:
+        path = tmp_path / f"{'-'.join(names)}.zarr"
+        write_array(path, STACK, 3, dimension_names=list(names))
+        return open_path(path).axes.letters
+
+    assert opened("time", "channel", "row", "column") == "TCYX"
+    assert opened("channels", "focus", "y", "x") == "CZYX"
+    with pytest.raises(ValueError, match=r"lat-lon-a-b.zarr has 4 axes and does not say what they"):
+        opened("lat", "lon", "a", "b")

@@ -2,9 +2,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import dask.array
 import numpy as np
 import pytest
+import tifffile
 import torch
+import zarr
 from napari.layers import Image, Labels
 
 import napari_unit
@@ -113,3 +116,58 @@ def test_a_result_that_no_memory_holds_is_refused_before_it_is_made(
     monkeypatch.setattr(outputs, "available_system_bytes", lambda: 10**10)
     with pytest.raises(MemoryError, match=r"takes about 1\d.\d GB of memory, and 10.0 GB are"):
         napari_unit.translate(tall, nuclei, "real", axes="ZYX")
+
+
+def fails_below(block: np.ndarray, block_info: Any = None) -> np.ndarray:
+    if block_info and block_info[0]["chunk-location"] == (1, 0):
+        raise RuntimeError("the microscope is off")
+    return block
+
+
+def damaged_image(kind: str, folder: Path) -> Any:
+    """Return an image that can be opened, and of which one part cannot be read."""
+    if kind == "dask":
+        return dask.array.from_array(GRAY, chunks=(40, 52)).map_blocks(fails_below, dtype="u2")
+    if kind == "zarr":
+        path = folder / "a.zarr"
+        array = zarr.create_array(path, shape=GRAY.shape, dtype="u2", chunks=(40, 40))
+        array[...] = GRAY
+        (path / "c/1/0").write_bytes(b"")
+        return path
+    path = folder / "a.tif"
+    tifffile.imwrite(path, GRAY, tile=(32, 32), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+b") as tif:
+        tif.pages[0].tags["TileOffsets"].overwrite((*tif.pages[0].dataoffsets[:3], 10**6))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (
+            "dask",
+            r"Rows 0 to 59 and columns 0 to 51 of the image .* read: the microscope is off\.$",
+        ),
+        ("zarr", r"a.zarr is damaged: the chunk c/1/0 \(elements 40 to 59, 0 to 39 along"),
+        ("tiff", r"a.tif cannot be read as an image: the file is shorter than its pixels"),
+    ],
+)
+def test_an_image_of_which_a_part_cannot_be_read_leaves_no_result(
+    nuclei: Path, tmp_path: Path, kind: str, sentence: str
+) -> None:
+    image = damaged_image(kind, tmp_path)
+    with pytest.raises((OSError, ValueError), match=sentence) as caught:
+        napari_unit.translate(image, nuclei, "real", out=tmp_path / "out.ome.tif")
+    assert caught.value.__cause__ is not None
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["a.zarr"], ["a.tif"])
+
+
+def test_nan_in_one_part_of_a_large_image_is_named_with_its_place(nuclei: Path) -> None:
+    stack = np.zeros((2, 40, 1500), "f4")
+    stack[..., ::3] = 7.0
+    stack[1, 30, 1400:1403] = np.nan
+    says = "3 of the image's 120000 .* infinite, the first at plane 1, row 30, column 1400; repl"
+    with pytest.raises(ValueError, match=says):
+        napari_unit.translate(
+            dask.array.from_array(stack, (1, 40, 500)), nuclei, "real", axes="ZYX"
+        )

@@ -165,13 +165,17 @@ def measure_intensities(planes: PlaneSource, domain: Domain) -> Generator[int, N
     ranks = [int(f(place)) for place in places for f in (np.floor, np.ceil)] + [0, n_px - 1]
     channels = [_Selection(ranks, planes.dtype) for _ in range(planes.n_channels)]
     done = n_not_finite = n_outside = 0
+    first_place = ""
     for number in range(1 if _has_16_bits(planes.dtype) else 2):
         for channel in channels:
             channel.begin_pass()
         for plane, region in _regions_of(planes):
             pixels = planes.read(plane, region)
             if number == 0 and planes.dtype.kind == "f":
-                n_not_finite += int(np.count_nonzero(~np.isfinite(pixels)))
+                found_here = int(np.count_nonzero(~np.isfinite(pixels)))
+                if found_here and not n_not_finite:
+                    first_place = _first_not_finite(planes, plane, region, pixels)
+                n_not_finite += found_here
             if number == 0 and scaling.kind == "range":
                 n_outside += domain.typical_window.outside(pixels)
             for channel, values in zip(channels, pixels, strict=True):
@@ -181,7 +185,8 @@ def measure_intensities(planes: PlaneSource, domain: Domain) -> Generator[int, N
         if n_not_finite:
             raise ValueError(
                 f"{n_not_finite} of the image's {n_px * planes.n_channels} pixel values are NaN "
-                "or infinite; replace them, for example with numpy.nan_to_num."
+                f"or infinite, the first at {first_place}; replace them, for example with "
+                "numpy.nan_to_num."
             )
         for channel in channels:
             channel.end_pass()
@@ -194,6 +199,18 @@ def measure_intensities(planes: PlaneSource, domain: Domain) -> Generator[int, N
     if scaling.kind == "range":
         return Intensities(domain.typical_window, n_outside, ())
     return _from_percentiles(found, places, domain)
+
+
+def _first_not_finite(planes: PlaneSource, plane: int, region: Region, pixels: NDArray[Any]) -> str:
+    """Return in words where a region holds its first pixel that is no number, row by row."""
+    wrong = ~np.isfinite(pixels)
+    row, column = (int(at) for at in np.argwhere(wrong.any(axis=0))[0])
+    channel = int(np.argmax(wrong[:, row, column]))
+    of_channel = f", channel {channel}" if planes.n_channels > 1 else ""
+    return (
+        f"plane {plane}, row {region.rows.start + row}, "
+        f"column {region.columns.start + column}{of_channel}"
+    )
 
 
 def _from_percentiles(

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unit.images.axes import Axes
-from napari_unit.images.decoding import DECODING_ERRORS, UnreadableError, first_line
+from napari_unit.images.decoding import DECODING_ERRORS, UnreadableError, check_piece, first_line
+from napari_unit.images.plain_pixels import PlainPixels
 from napari_unit.images.source_image import SourceImage
 
 
@@ -22,7 +23,10 @@ def open_npy(path: Path, axes: str | None) -> SourceImage:
         If it has other than two axes and `axes` does not say what they are.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        # numpy has read the header; nothing is read through its map
+        is_fortran = mapped.flags.f_contiguous and not mapped.flags.c_contiguous
+        array = PlainPixels(path, int(mapped.offset), mapped.shape, mapped.dtype, is_fortran)
     except DECODING_ERRORS as error:
         raise UnreadableError(first_line(error)) from error
     return _image(path, array, axes)
@@ -40,6 +44,8 @@ def open_npz(path: Path, axes: str | None) -> SourceImage:
         # opened here: of a damaged file numpy would leave its own handle open
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             names = archive.files
+            if names:
+                check_piece(archive.zip.infolist()[0].file_size, "arrays")
             array = archive[names[0]] if names else None
     except DECODING_ERRORS as error:
         raise UnreadableError(first_line(error)) from error
@@ -50,7 +56,7 @@ def open_npz(path: Path, axes: str | None) -> SourceImage:
 
 
 def _image(
-    path: Path, array: NDArray[Any], axes: str | None, notes: tuple[str, ...] = ()
+    path: Path, array: NDArray[Any] | PlainPixels, axes: str | None, notes: tuple[str, ...] = ()
 ) -> SourceImage:
     return SourceImage(
         array=array,

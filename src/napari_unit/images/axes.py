@@ -98,6 +98,11 @@ class Axes:
         return 1 if self.channel is None else shape[self.channel]
 
 
+def letter_of_label(label: str) -> str:
+    """Return the letter of the axis that a word such as "channel" or "rows" names; else ""."""
+    return _LETTER_OF_LABEL.get(label.strip().lower(), "")
+
+
 def axes_of_labels(labels: Sequence[str]) -> Axes:
     """Return the axes that a layer's axis labels name.
 
@@ -113,7 +118,7 @@ def axes_of_labels(labels: Sequence[str]) -> Axes:
     ValueError
         If two labels name the same axis, or only one of rows and columns is named.
     """
-    letters = [_LETTER_OF_LABEL.get(label.strip().lower(), "") for label in labels]
+    letters = [letter_of_label(label) for label in labels]
     if "Y" not in letters and "X" not in letters and not any(letters[-2:]):
         letters[-2:] = ["Y", "X"]
     named = [letter for letter in letters if letter]

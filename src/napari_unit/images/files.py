@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_unit.images.array_files import open_npy, open_npz
-from napari_unit.images.decoding import UnreadableError
+from napari_unit.images.decoding import TooLargeError, UnreadableError
 from napari_unit.images.picture_files import open_jpeg, open_png
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.tiff_files import open_tiff
@@ -43,14 +43,28 @@ def open_path(path: str | Path, axes: str | None = None) -> SourceImage:
     ------
     FileNotFoundError
         If there is no such file.
+    OSError
+        If it must not be read, or its disk fails.
     ValueError
         If it is no image of these formats, is damaged, or leaves open which axis is which.
+    MemoryError
+        If what must be decoded at once of it is more than the memory holds.
     """
     path = Path(path)
     try:
         return _opener_of(path)(path, axes)
+    except TooLargeError as error:
+        raise MemoryError(f"{path} cannot be read: {error}.") from error
     except UnreadableError as error:
         raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+    except OSError as error:
+        if error.errno is None:  # a sentence already
+            raise
+        raise type(error)(f"{path} cannot be opened: {error.strerror}.") from error
+    except ValueError as error:  # what is wrong with its axes
+        if path.name in str(error):
+            raise
+        raise ValueError(f"{path.name}: {error}") from error
 
 
 def _opener_of(path: Path) -> _Opener:

@@ -137,7 +137,7 @@ def make_layer(result: TranslationResult) -> "napari.layers.Image":
     source = result.source
     placement = source.placement
     if placement is None and source.pixel_size is not None:
-        placement = Placement.of_pixel_size(source.pixel_size, source.axes)
+        placement = Placement.of_pixel_size(source.pixel_size, source.axes, source.origin)
     rgb = is_rgb(result.target)
     fields: dict[str, Any] = {}
     if placement is not None:

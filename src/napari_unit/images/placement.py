@@ -86,15 +86,25 @@ class Placement:
         )
 
     @classmethod
-    def of_pixel_size(cls, size: PixelSize, axes: Axes) -> "Placement":
-        """Place an image from a file, whose axes other than X, Y and Z have no size."""
+    def of_pixel_size(
+        cls, size: PixelSize, axes: Axes, origin: Sequence[float] | None = None
+    ) -> "Placement":
+        """Place an image from a file, whose axes other than X, Y and Z have no size.
+
+        Parameters
+        ----------
+        size, axes
+            Of the image.
+        origin
+            Of its first pixel, along each of `axes`.
+        """
         letters = axes.letters.replace("S", "")
         sizes = {"Y": size.y, "X": size.x, "Z": size.z or 1.0}
         unit = _NAME_OF_SYMBOL.get(size.unit, "pixel")
         n = len(letters)
         return cls(
             scale=np.array([sizes.get(letter, 1.0) for letter in letters]),
-            translate=np.zeros(n),
+            translate=np.array((origin or np.zeros(n))[:n], float),
             rotate=np.eye(n),
             shear=np.eye(n),
             affine=np.eye(n + 1),

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_unit.images.axes import Axes
 from napari_unit.images.placement import PixelSize, Placement
 
@@ -25,6 +27,13 @@ class SourceImage:
         Where the layer stands; None for a bare array, which stands nowhere.
     pixel_size
         None where it is not known.
+    origin
+        Where the first pixel stands along each axis of the array, in the unit of `pixel_size`
+        (0 along axes without a size); None where it is not known.
+    channel_names
+        Of all channels, as the file names them; empty where it does not.
+    time_step_s
+        Seconds between two images along T; None where it is not known.
     has_alpha
         The last channel is opacity, and is not translated.
     level_shapes
@@ -40,6 +49,9 @@ class SourceImage:
     name: str
     placement: Placement | None = None
     pixel_size: PixelSize | None = None
+    origin: tuple[float, ...] | None = None
+    channel_names: tuple[str, ...] = ()
+    time_step_s: float | None = None
     has_alpha: bool = False
     level_shapes: tuple[tuple[int, ...], ...] = ()
     path: Path | None = None
@@ -59,3 +71,10 @@ class SourceImage:
     def is_multiscale(self) -> bool:
         """Tell whether there are smaller levels besides level 0."""
         return len(self.level_shapes) > 1
+
+    @property
+    def bytes_held(self) -> int:
+        """Memory that the image takes at most between reads: all of it if it was decoded."""
+        if isinstance(self.array, np.ndarray):
+            return 0 if isinstance(self.array, np.memmap) else self.array.nbytes
+        return int(getattr(self.array, "bytes_held", 0))

@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 
 from napari_unit.geometry.regions import Region
 from napari_unit.images.axes import Axes
+from napari_unit.images.decoding import PixelsError, first_line
+
+
+def _in_words(region: Region) -> str:
+    rows, columns = region.rows, region.columns
+    return f"rows {rows.start} to {rows.stop - 1} and columns {columns.start} to {columns.stop - 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,19 @@ class PlaneLayout:
         return self.shape[self.axes.x]
 
     def index(self, plane: int, region: Region, n_channels: int) -> tuple[int | slice, ...]:
-        """Return the index of the first channels of a region of one plane."""
+        """Return the index of the first channels of a region of one plane.
+
+        Raises
+        ------
+        ValueError
+            If the plane or the region is not inside the image.
+        """
+        if not 0 <= plane < self.n_planes:
+            raise ValueError(f"There is no plane {plane}; the image has {self.n_planes}.")
+        if region.rows.stop > self.height or region.columns.stop > self.width:
+            raise ValueError(
+                f"There are no {_in_words(region)} in a plane of {self.height} x {self.width} px."
+            )
         counts = [self.shape[axis] for axis in self.axes.planes]
         at = dict(zip(self.axes.planes, np.unravel_index(plane, counts or (1,)), strict=False))
         index: list[int | slice] = [int(at.get(axis, 0)) for axis in range(len(self.shape))]
@@ -97,9 +115,48 @@ class ArraySource:
         self.dtype = np.dtype(array.dtype).newbyteorder("=")
 
     def read(self, plane: int, region: Region) -> NDArray[Any]:
-        """Return pixels (C, Y, X) of a region of one plane."""
+        """Return pixels (C, Y, X) of a region of one plane.
+
+        Raises
+        ------
+        ValueError
+            If the region is not inside the image, or the array gives something else than it says.
+        PixelsError
+            If the array cannot give them: a damaged file, or a lazy array whose computation fails.
+        MemoryError
+            If there is not the memory for it.
+        """
         index = self._layout.index(plane, region, self.n_channels)
-        return self._layout.channels_first(np.asarray(self._array[index], self.dtype))
+        try:
+            block = np.asarray(self._array[index])
+        except PixelsError:  # says more of it
+            raise
+        except MemoryError as error:
+            raise MemoryError(
+                f"There is not enough memory to read {self._place(plane, region)}."
+            ) from error
+        except Exception as error:  # the array is the user's, and may raise anything
+            raise PixelsError(
+                f"{self._place(plane, region).capitalize()} cannot be read: {first_line(error)}."
+            ) from error
+        wanted = tuple(part.stop - part.start for part in index if isinstance(part, slice))
+        if block.shape != wanted:
+            raise ValueError(
+                f"The array gave pixels of shape {block.shape} for {self._place(plane, region)}, "
+                f"which are {wanted}; its slices are not what its shape {self._layout.shape} says."
+            )
+        # floats of another precision are what lazy arrays often give, and do no harm
+        is_float = block.dtype.kind == self.dtype.kind == "f"
+        if not is_float and not np.can_cast(block.dtype, self.dtype):
+            raise ValueError(
+                f"The array gave pixels of type {block.dtype} for {self._place(plane, region)}, "
+                f"but says that it holds {self.dtype}; give it the right dtype."
+            )
+        return self._layout.channels_first(block.astype(self.dtype, copy=False))
+
+    def _place(self, plane: int, region: Region) -> str:
+        of_plane = f" of plane {plane}" if self.n_planes > 1 else ""
+        return f"{_in_words(region)}{of_plane} of the image"
 
 
 class ArraySink:

@@ -1,91 +1,21 @@
 """TIFF of all kinds, opened without reading its pixels."""
 
-import weakref
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
-
-import numpy as np
-from numpy.typing import NDArray
 
 from napari_unit.images.axes import Axes, axes_of_file
 from napari_unit.images.decoding import DECODING_ERRORS, UnreadableError, first_line
 from napari_unit.images.placement import PixelSize
 from napari_unit.images.source_image import SourceImage
-from napari_unit.images.units import checked_pixel_size
+from napari_unit.images.tiff_pixels import TiffPixels
+from napari_unit.images.units import checked_pixel_size, time_step_s
 
 if TYPE_CHECKING:
     import tifffile
 
-_COARSE_CHUNK_PX = 2**24
-"""From this size on, a chunk that covers a whole plane is kept instead of decoded per tile."""
-
-
-class TiffPixels:
-    """One level of a TIFF series as an array that reads what is sliced.
-
-    Parameters
-    ----------
-    path
-        Of the file; it stays open until the array is let go.
-    level
-        0 is the full resolution.
-    """
-
-    def __init__(self, path: Path, level: int = 0) -> None:
-        import tifffile
-        import zarr
-
-        self._made_of = (path, level)
-        self._plane: tuple[Any, NDArray[Any]] | None = None
-        with tifffile.TiffFile(path) as tif:
-            series = tif.series[0].levels[level]
-            stored_plainly = series.dataoffset is not None and not tif.is_mmstack
-            self.axes = series.axes
-        if stored_plainly and level == 0:
-            # one uncompressed block may be a single strip, which zarr would read whole per tile
-            self._pixels: Any = tifffile.memmap(path, mode="r", series=0)
-            self._is_coarse = False
-        else:
-            store = tifffile.imread(path, aszarr=True, series=0, level=level)
-            weakref.finalize(self, store.close)
-            self._pixels = zarr.open_array(store, mode="r")
-            y, x = self.axes.index("Y"), self.axes.index("X")
-            chunk = self._pixels.chunks
-            whole = chunk[y] >= self._pixels.shape[y] and chunk[x] >= self._pixels.shape[x]
-            self._is_coarse = whole and chunk[y] * chunk[x] >= _COARSE_CHUNK_PX
-        self.shape = tuple(int(length) for length in self._pixels.shape)
-        self.dtype = np.dtype(self._pixels.dtype)
-        self.ndim = len(self.shape)
-
-    def __getitem__(self, index: Any) -> NDArray[Any]:
-        try:
-            if self._is_coarse:
-                return self._of_kept_plane(index)
-            return np.asarray(self._pixels[index])
-        except DECODING_ERRORS as error:
-            path, _ = self._made_of
-            raise OSError(f"{path} is damaged: {first_line(error)}.") from error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TiffPixels, self._made_of
-
-    def _of_kept_plane(self, index: Any) -> NDArray[Any]:
-        """Slice the plane that was read last, so that neighbouring tiles decode it once."""
-        given = index if isinstance(index, tuple) else (index,)
-        given = (*given, *(slice(None),) * (self.ndim - len(given)))
-        spatial = (self.axes.index("Y"), self.axes.index("X"))
-        of_plane = tuple(slice(None) if i in spatial else part for i, part in enumerate(given))
-        key = repr(of_plane)
-        if self._plane is None or self._plane[0] != key:
-            self._plane = (key, np.asarray(self._pixels[of_plane]))
-        # an integer took its axis away already
-        rest = tuple(
-            part if i in spatial else slice(None)
-            for i, part in enumerate(given)
-            if not isinstance(of_plane[i], int | np.integer)
-        )
-        return self._plane[1][rest]
+__all__ = ["TiffPixels", "open_tiff"]
 
 
 def open_tiff(path: Path, axes: str | None) -> SourceImage:
@@ -100,32 +30,64 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
 
     try:
         with tifffile.TiffFile(path) as tif:
+            _check_chain(tif)
             if not tif.series:
                 raise UnreadableError("the TIFF holds no image")
             _check_whole(tif.series[0])
             n_images = len(tif.series)
             series = tif.series[0]
             stored, shapes = series.axes, tuple(level.shape for level in series.levels)
+            n_missing = sum(page is None for page in series.pages) if tif.is_ome else 0
             keyframe = series.keyframe
             has_alpha = "S" in stored and any(
                 int(sample) in (1, 2) for sample in keyframe.extrasamples
             )
             size = _pixel_size(tif)
+            ome = _first_ome_image(tif.ome_metadata) if tif.ome_metadata else {}
+            step_s = time_step_s(ome.get("TimeIncrement"), ome.get("TimeIncrementUnit", "s"))
+            if tif.imagej_metadata:
+                step_s = time_step_s(tif.imagej_metadata.get("finterval"), "s")
         array = TiffPixels(path)
     except DECODING_ERRORS as error:
         raise UnreadableError(first_line(error)) from error
     found = axes_of_file(stored) if axes is None else Axes.parse(axes, len(stored))
-    note = f"{path.name} holds {n_images} images; the first one is taken."
+    notes = []
+    if n_images > 1:
+        notes.append(f"{path.name} holds {n_images} images; the first one is taken.")
+    if n_missing:
+        notes.append(
+            f"{n_missing} of the planes that {path.name} names are in no file that is there; they "
+            "are taken as zeros."
+        )
     return SourceImage(
         array=array,
         axes=found,
         name=path.name.removesuffix(path.suffix).removesuffix(".ome"),
         pixel_size=size,
+        channel_names=_channel_names(ome, found.channels_in(shapes[0])),
+        time_step_s=step_s,
         has_alpha=has_alpha and found.channel == stored.index("S"),
         level_shapes=shapes,
         path=path.absolute(),
-        notes=(note,) if n_images > 1 else (),
+        notes=tuple(notes),
     )
+
+
+def _check_chain(tif: "tifffile.TiffFile") -> None:
+    """Refuse pages that name one before them as the next, which tifffile would follow for ever."""
+    layout, file = tif.tiff, tif.filehandle
+    offset, seen = tif.pages.first.offset, set()
+    while 0 < offset < file.size:
+        if offset in seen:
+            raise UnreadableError("its pages lead back to an earlier one")
+        seen.add(offset)
+        file.seek(offset)
+        try:
+            (n_tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+            file.seek(offset + layout.tagnosize + n_tags * layout.tagsize)
+            (offset,) = struct.unpack(layout.offsetformat, file.read(layout.offsetsize))
+        except struct.error:  # tifffile stops here, too
+            return
 
 
 def _check_whole(series: "tifffile.TiffPageSeries") -> None:
@@ -163,14 +125,7 @@ _RESOLUTION_TAGS = ("YResolution", "XResolution")
 
 
 def _ome_pixel_size(xml: str) -> PixelSize | None:
-    import tifffile
-
-    try:
-        images = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
-    except ParseError:  # tifffile reads the pixels all the same
-        return None
-    image = images[0] if isinstance(images, list) else images
-    pixels: dict[str, Any] = image.get("Pixels", {})
+    pixels = _first_ome_image(xml)
     units = {axis: pixels.get(f"PhysicalSize{axis}Unit", "µm") for axis in "YXZ"}
     sides = [pixels.get(f"PhysicalSize{axis}", 0) for axis in "YXZ"]
     if units["X"] != units["Y"]:
@@ -178,3 +133,28 @@ def _ome_pixel_size(xml: str) -> PixelSize | None:
     return checked_pixel_size(
         sides[0], sides[1], sides[2] if units["Z"] == units["Y"] else 0, units["Y"]
     )
+
+
+def _first_ome_image(xml: str) -> dict[str, Any]:
+    """Return what OME-XML says of the pixels of its first image; nothing if it is broken."""
+    import tifffile
+
+    try:
+        found: Any = tifffile.xml2dict(xml)
+    except (ParseError, ValueError):  # tifffile reads the pixels all the same
+        return {}
+    for name in ("OME", "Image", "Pixels"):
+        found = found.get(name) if isinstance(found, dict) else None
+        found = found[0] if isinstance(found, list) and found else found
+    return found if isinstance(found, dict) else {}
+
+
+def _channel_names(pixels: dict[str, Any], n_channels: int) -> tuple[str, ...]:
+    """Return the names of the channels if the file gives one to each."""
+    given = pixels.get("Channel", [])
+    names = [
+        str(channel["Name"])
+        for channel in (given if isinstance(given, list) else [given])
+        if isinstance(channel, dict) and "Name" in channel
+    ]
+    return tuple(names) if len(names) == n_channels else ()

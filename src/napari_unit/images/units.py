@@ -1,4 +1,4 @@
-"""Physical pixel sizes as files state them."""
+"""Physical pixel sizes and times as files state them."""
 
 from typing import Any
 
@@ -16,6 +16,23 @@ _UNIT_SYMBOLS = {
     **dict.fromkeys(("in", "inch"), "in"),
     "pixel": "pixel",
 }
+_SECONDS = {
+    **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("µs", "μs", "us", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86400.0),
+}
+
+
+def time_step_s(step: Any, unit: Any) -> float | None:
+    """Return the time between two images in seconds if the file's number can be one."""
+    try:
+        found = float(step) * _SECONDS[str(unit).strip().lower()]
+    except (TypeError, ValueError, KeyError):
+        return None
+    return found if 0 < found < np.inf else None
 
 
 def checked_pixel_size(y: Any, x: Any, z: Any, unit: Any) -> PixelSize | None:

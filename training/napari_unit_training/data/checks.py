@@ -45,7 +45,7 @@ def open_images(
     for path in paths:
         try:
             image = files.open(path)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             reason = str(error).removeprefix(str(path)).strip().rstrip(".")
             problems.add(path, "cannot be used; repair them or take them out", f" ({reason})")
             continue
