@@ -24,8 +24,8 @@ def folded_gflop_per_px(steps: Sequence[Step]) -> float:
     """Return the least arithmetic of the networks with frozen normalisations, per pixel.
 
     A normalisation is part of the convolution before it, and 5x5 after nearest x2 is four 3x3
-    on the small map. Only the pixels of the result count, no halo; a multiplication and its addition are
-    two operations.
+    on the small map. Only the pixels of the result count, no halo; a multiplication and its
+    addition are two operations.
     """
     scale, operations = 1.0, 0.0
     for step in steps:
