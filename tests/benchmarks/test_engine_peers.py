@@ -9,8 +9,8 @@ import torch
 
 pytest.importorskip("engine_peers", reason="benchmarks/ is in the repository only")
 
-from engine_case import Case, LeftOut, read_unit, write_case
-from engine_peers import PREPARE, prepare_bioimageio, prepare_loop, search_monai
+from engine_case import Case, LeftOut, PlainNetwork, read_unit, write_case
+from engine_peers import MONAI_BEST, PREPARE, prepare_bioimageio, prepare_loop, search_monai
 
 SHAPE = (1, 96, 80)
 
@@ -48,14 +48,22 @@ def test_a_peer_that_is_missing_says_so(folder: Path, name: str) -> None:
         PREPARE[name](folder)
 
 
-def test_tiler_covers_the_image(folder: Path) -> None:
-    pytest.importorskip("tiler")
-    for window in ("overlap-tile", "hann"):
-        tiler = PREPARE[f"tiler {window}"](folder)
-        with torch.inference_mode():
-            found = tiler.run()
-        assert found.shape == SHAPE
-        assert np.count_nonzero(found) > 0.99 * found.size
+@pytest.mark.parametrize("name", PREPARE)
+def test_every_method_puts_tiles_where_they_belong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shape = (1, 560, 532)
+    image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    write_case(tmp_path, Case("image", shape, "uint8", None, 2, 0, "a", "b"), image)
+    (tmp_path / MONAI_BEST).write_text('{"roi_size": 256, "sw_batch_size": 4, "mode": "gaussian"}')
+    monkeypatch.setattr(PlainNetwork, "forward", lambda self, pixels: pixels.clone())
+    try:
+        method = PREPARE[name](tmp_path)
+    except LeftOut as reason:
+        pytest.skip(str(reason))
+    with torch.inference_mode():
+        np.testing.assert_allclose(method.run(), read_unit(tmp_path)[0].numpy(), atol=1e-5)
+    assert all(0 <= line < 560 for lines in method.borders for line in lines)
 
 
 def test_monai_says_which_settings_are_fastest(tmp_path: Path) -> None:
