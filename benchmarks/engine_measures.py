@@ -49,8 +49,8 @@ def whole_pass_bytes(steps: Sequence[Step], size: tuple[int, int]) -> int:
         upsampled = before * geometry.upsample**2
         height, width = geometry.length_after(height), geometry.length_after(width)
         after = conv.out_channels * height * width
-        # repeated pixels, then padded ones; input and output; three maps while it is normalised
-        padding = before + upsampled * (2 if geometry.upsample > 1 else 1)
+        # repeated pixels, padded, in another layout; input and output; three while normalised
+        padding = before + upsampled * (3 if geometry.upsample > 1 else 2)
         most = max(most, padding, upsampled + after, 3 * after)
     return int(4 * most)
 
