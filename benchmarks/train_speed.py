@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from matrix_rate import matrix_rate, synchronise
 from plain_step import PlainStep, batches
 from results_file import markdown_table, peak_resident, provenance, write_result
 from torch.utils.flop_counter import FlopCounterMode
@@ -32,7 +33,6 @@ PACKAGES = ("napari-unit", "torch", "kornia", "numpy")
 OURS, PLAIN = "default", "plain"
 SCENE_PX = 512
 N_SCENES = 8
-MATRIX_PX = {"cpu": 1024, "cuda": 8192}
 MEMORY_STEPS = 3
 
 
@@ -110,26 +110,6 @@ class Sides:
         step()
         synchronise(self.device)
         return time.perf_counter() - started
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def matrix_rate(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
-    """Return the best rate of a matrix product now, in GFLOP per second."""
-    side = MATRIX_PX.get(device.type, MATRIX_PX["cpu"])
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-    best, until = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < until:
-        synchronise(device)
-        started = time.perf_counter()
-        a @ b
-        synchronise(device)
-        best = min(best, time.perf_counter() - started)
-    return 2 * side**3 / best / 1e9
 
 
 def arithmetic(step: Callable[[], None]) -> float:
