@@ -1,25 +1,46 @@
 """Measure what must be known of an image before its tiles are translated: its calibration."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_unit.engine.calibration import Calibration
 from napari_unit.engine.devices import resolve_device
+from napari_unit.engine.familiarity import unlike_training
 from napari_unit.engine.folding import Frozen
 from napari_unit.engine.intensities import Intensities, measure_intensities, n_reads
 from napari_unit.engine.local import cells_of, pool_locally
+from napari_unit.engine.mapping import IN_PROCESS, Mapper
 from napari_unit.engine.planes import PaddedPlanes, PlaneSource
 from napari_unit.engine.planning import TranslationPlan
 from napari_unit.engine.reports import Progress, tell
 from napari_unit.engine.runner import route_of
 from napari_unit.engine.sampling import Sample, all_of, n_looks, stratified_sample
 from napari_unit.engine.states import States, StatesInMemory, StatesOnDisk
-from napari_unit.engine.statistics import NormStatistics, standard_error
+from napari_unit.engine.statistics import NormStatistics, standard_error, statistics_of_model
 from napari_unit.engine.sweep import Sweeper
-from napari_unit.engine.sweep_plan import plan_sweep
+from napari_unit.engine.sweep_plan import SweepPlan, plan_sweep
 from napari_unit.models.model import TranslationModel
 from napari_unit.models.normalisation import Moments, merge_all
+from napari_unit.models.stored_statistics import StoredStatistics
+
+MakeStates = Callable[[SweepPlan, PaddedPlanes], States]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workers:
+    """Who measures.
+
+    Parameters
+    ----------
+    mapper
+        Reads the image.
+    make_states
+        Where the maps of fields are kept, and who advances them; None leaves that to the plan.
+    """
+
+    mapper: Mapper = IN_PROCESS
+    make_states: MakeStates | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +81,8 @@ def calibrate(
     planes: PlaneSource,
     scratch: Path | None,
     known: Calibration | None = None,
-    of_model: NormStatistics | None = None,
+    of_model: StoredStatistics | None = None,
+    workers: Workers = Workers(),
 ) -> Generator[Progress, None, Measured]:
     """Measure the calibration that a plan asks for.
 
@@ -79,10 +101,17 @@ def calibrate(
         What an earlier run has measured: its intensities are not measured again.
     of_model
         The statistics that ``"model"`` takes.
+    workers
+        Who measures.
 
     Yields
     ------
     After each piece.
+
+    Raises
+    ------
+    ValueError
+        If the model has no statistics of its own, where it should.
     """
     source = model.domains[model.index_of(plan.source_domain)]
     n_px = planes.n_planes * planes.height * planes.width
@@ -90,23 +119,44 @@ def calibrate(
     looks = 0 if mode != "image" or plan.reuses_maps else n_looks(planes.n_planes, plan.size)
     if known is None:
         reads = n_reads(planes)
-        job = measure_intensities(planes, source)
+        job = measure_intensities(planes, source, workers.mapper)
         found = yield from tell("intensities", job, reads + looks, n_px)
     else:
         reads = 0
         found = Intensities(known.window, known.n_clipped, known.notes)
     padded = PaddedPlanes(planes, found.window, plan.size)
-    if mode in ("tile", "model"):
-        of_image = None if mode == "tile" else of_model
-        return Measured(Calibration(found.window, found.n_clipped, found.notes, of_image), None)
+    if mode == "tile":
+        return Measured(Calibration(found.window, found.n_clipped, found.notes, None), None)
+    if mode == "model":
+        return Measured(_of_model(plan, model, padded, found, of_model), None)
     if looks:
-        drawing = stratified_sample(padded, plan.settings.seed)
+        drawing = stratified_sample(padded, plan.settings.seed, workers.mapper)
         sample = yield from tell("intensities", drawing, reads + looks, n_px, reads)
     else:
         sample = _everything(plan, padded)
-    swept, statistics = yield from measure_statistics(plan, model, padded, sample, scratch)
+    swept, statistics = yield from measure_statistics(
+        plan, model, padded, sample, scratch, workers.make_states
+    )
     calibration = Calibration(found.window, found.n_clipped, found.notes, statistics)
     return Measured(calibration, None if looks else swept)
+
+
+def _of_model(
+    plan: TranslationPlan,
+    model: TranslationModel,
+    padded: PaddedPlanes,
+    found: Intensities,
+    stored: StoredStatistics | None,
+) -> Calibration:
+    if stored is None:
+        raise ValueError(
+            "The model has no statistics of its own; use statistics 'image', or add them with "
+            "napari-unit calibrate."
+        )
+    stem = model.steps(plan.source_domain, plan.target_domain)[0]
+    doubt = unlike_training(stored, stem, padded, plan.settings.seed)
+    notes = found.notes if doubt is None else (*found.notes, doubt)
+    return Calibration(found.window, found.n_clipped, notes, statistics_of_model(stored))
 
 
 def _everything(plan: TranslationPlan, padded: PaddedPlanes) -> Sample:
@@ -122,6 +172,7 @@ def measure_statistics(
     padded: PaddedPlanes,
     sample: Sample,
     scratch: Path | None,
+    make_states: MakeStates | None = None,
 ) -> Generator[Progress, None, tuple[Swept, NormStatistics]]:
     """Measure all normalisations over a sample of an image.
 
@@ -137,12 +188,16 @@ def measure_statistics(
         The image.
     sample
         The fields.
+    make_states
+        Where their maps are kept; None leaves that to the plan.
     """
     route = route_of(model.steps(plan.source_domain, plan.target_domain))
     sweep = plan_sweep(route, plan.size, sample.fields, plan.pieces)
     sweeper = Sweeper(sweep, padded, resolve_device(plan.device))
     states: States
-    if plan.keeps_on_disk:
+    if make_states is not None:
+        states = make_states(sweep, padded)
+    elif plan.keeps_on_disk:
         assert scratch is not None
         states = StatesOnDisk(scratch, len(sample.fields))
     else:

@@ -22,10 +22,10 @@ from napari_unit.engine.planes import PlaneSink, PlaneSource
 from napari_unit.engine.planning import TranslationPlan, plan_translation
 from napari_unit.engine.reports import PhaseSeconds, Progress, Report
 from napari_unit.engine.settings import EngineSettings
-from napari_unit.engine.statistics import NormStatistics
 from napari_unit.engine.tiles import translate_units
 from napari_unit.engine.translators import translator_for
 from napari_unit.models.model import TranslationModel
+from napari_unit.models.stored_statistics import StoredStatistics
 
 __all__ = [
     "Calibration",
@@ -57,7 +57,7 @@ class Known:
     """
 
     calibration: Calibration | None = None
-    statistics: NormStatistics | None = None
+    statistics: StoredStatistics | None = None
 
 
 def run_plan(

@@ -2,9 +2,11 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from napari_unit.engine.mapping import IN_PROCESS, Mapper
 from napari_unit.engine.planes import PaddedPlanes
 from napari_unit.geometry.regions import Region, grid, whole
 
@@ -69,7 +71,9 @@ def n_looks(n_planes: int, size: tuple[int, int]) -> int:
     return 0 if n <= MAX_SAMPLED else min(n, MAX_CANDIDATES)
 
 
-def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, Sample]:
+def stratified_sample(
+    planes: PaddedPlanes, seed: int, mapper: Mapper = IN_PROCESS
+) -> Generator[int, None, Sample]:
     """Return squares of the image that are like the trainer's crops, dark and bright alike.
 
     The planes are cut into squares of `SAMPLE_CORE_PX`. Flat ones are left out, as the trainer
@@ -82,6 +86,8 @@ def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, S
         The image.
     seed
         Of the draw; the sample depends on it and on the image alone.
+    mapper
+        Who looks at the squares.
 
     Yields
     ------
@@ -96,11 +102,11 @@ def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, S
     if len(candidates) > MAX_CANDIDATES:
         chosen = np.sort(random.choice(len(candidates), MAX_CANDIDATES, replace=False))
         candidates = [candidates[index] for index in chosen]
-    looks: list[tuple[float, float]] = []
-    for field in candidates:
-        looks.append(_look(planes, field))
+    looks: dict[int, tuple[float, float]] = {}
+    for found in mapper.run(partial(_look, planes), list(enumerate(candidates))):
+        looks |= found
         yield len(looks)
-    means, deviations = np.array(looks).T
+    means, deviations = np.array([looks[number] for number in range(len(candidates))]).T
     (eligible,) = np.nonzero(deviations >= MIN_DEVIATION)
     if not len(eligible):
         eligible = np.arange(len(candidates))
@@ -110,11 +116,16 @@ def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, S
     return Sample(tuple(candidates[index] for index in drawn), len(eligible))
 
 
-def _look(planes: PaddedPlanes, field: Field) -> tuple[float, float]:
-    """Return mean and largest standard deviation of a square, from every fourth pixel."""
-    region = field.core.common(whole((planes.planes.height, planes.planes.width)))
-    if region is None:
-        return 0.0, 0.0
-    pixels = planes.planes.read(field.plane, region)[:, ::_LOOK_EVERY_PX, ::_LOOK_EVERY_PX]
-    unit = planes.window.to_unit(pixels)
-    return float(unit.mean()), float(unit.std(axis=(1, 2)).max())
+def _look(
+    planes: PaddedPlanes, fields: Sequence[tuple[int, Field]]
+) -> dict[int, tuple[float, float]]:
+    """Return mean and largest standard deviation of numbered squares, from every fourth pixel."""
+    found: dict[int, tuple[float, float]] = {}
+    for number, field in fields:
+        region = field.core.common(whole((planes.planes.height, planes.planes.width)))
+        found[number] = 0.0, 0.0
+        if region is not None:
+            pixels = planes.planes.read(field.plane, region)
+            unit = planes.window.to_unit(pixels[:, ::_LOOK_EVERY_PX, ::_LOOK_EVERY_PX])
+            found[number] = float(unit.mean()), float(unit.std(axis=(1, 2)).max())
+    return found
