@@ -22,7 +22,7 @@ PHASES = {
     "intensities": ("Measuring intensities", "tiles"),
     "statistics": ("Measuring statistics", "steps"),
     "tiles": ("Translating", "tiles"),
-    "levels": ("Making smaller levels", "rows"),
+    "levels": ("Making smaller levels", "steps"),
     "writing": ("Writing", "tiles"),
 }
 """What users call a phase, and what is counted in it."""
