@@ -18,7 +18,7 @@ from results_file import markdown_table, provenance, write_result
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.engine.devices import calm
 from napari_unit.engine.run import EngineSettings, Report, plan_translation, run_plan
-from napari_unit.engine.statistics import StatisticsMode
+from napari_unit.engine.settings import StatisticsMode
 from napari_unit.geometry.regions import whole
 from napari_unit.images.axes import Axes
 from napari_unit.images.files import open_path

@@ -75,7 +75,7 @@ def test_translate_writes_the_image_and_says_what_it_did(
     assert "from 'synthetic' to 'real' with 'nuclei'" in out
     assert "0 of the result's did not fit uint8" in out
     assert out.splitlines()[-1] == "out.ome.tif"
-    assert "Translating: 1 of 1 tiles" in err
+    assert "Translating: 0.003 of 0.003 Mpx" in err
     made = tifffile.imread("out.ome.tif")
     assert (made.shape, made.dtype) == (GRAY.shape, np.uint8)
     size = open_path("out.ome.tif").pixel_size

@@ -68,7 +68,7 @@ def test_the_demo_writes_all_it_promises(
         assert f"napari-unit-demo/{name}" in out.replace("\\", "/")
     assert "in napari:  napari " in out
     assert "Simulating nuclei on 160 × 160 px" in err
-    assert "Translating: 9 of 9 tiles" in err
+    assert "Translating: 0.026 of 0.026 Mpx" in err
 
 
 def test_a_second_run_takes_a_fresh_folder(workplace: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from napari_unit.pace import Pace, phase_in_words
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
@@ -18,14 +20,6 @@ Result = TypeVar("Result")
 Listener = Callable[["Progress"], None]
 
 _logger = logging.getLogger(__name__)
-PHASES = {
-    "intensities": ("Measuring intensities", "tiles"),
-    "statistics": ("Measuring statistics", "steps"),
-    "tiles": ("Translating", "tiles"),
-    "levels": ("Making smaller levels", "steps"),
-    "writing": ("Writing", "tiles"),
-}
-"""What users call a phase, and what is counted in it."""
 
 
 def carry_out(
@@ -58,7 +52,7 @@ def carry_out(
     try:
         if progress is True:
             with _bars() as (console, listen):
-                result = _run(job, listen)
+                result = _run(job, Throttled(listen, _BAR_INTERVAL_S))
         else:
             console = None
             result = _run(job, progress or _ignore)
@@ -103,8 +97,7 @@ def _bars() -> Iterator[tuple["Console | None", Listener]]:
     columns = (
         TextColumn("{task.description:<22}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f} of {task.total:.0f} {task.fields[unit]}"),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[pace]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
     with RichProgress(*columns, console=console) as bars:
@@ -117,18 +110,43 @@ class _Bars:
     def __init__(self, bars: "RichProgress") -> None:
         self._bars = bars
         self._task: TaskID | None = None
-        self._phase = ""
+        self._pace = Pace()
 
     def show(self, news: "Progress") -> None:
-        name, unit = PHASES.get(news.phase, (news.phase, "steps"))
-        if self._task is None or news.phase != self._phase:
-            self._phase = news.phase
-            self._task = self._bars.add_task(name, total=news.total, unit=unit, rate="")
-        speed = self._bars.tasks[self._task].speed
-        rate = f"{speed:.{0 if speed >= 20 else 1}f} {unit}/s" if speed else ""
-        self._bars.update(self._task, completed=news.done, total=news.total, rate=rate)
+        if self._task is None or news.phase != self._pace.phase:
+            name = phase_in_words(news.phase)
+            self._task = self._bars.add_task(name, total=news.total, pace="")
+        self._pace.take_note(news.phase, news.done, news.total, time.monotonic())
+        self._bars.update(self._task, completed=news.done, pace=self._pace.in_words())
 
 
+class Throttled:
+    """Hears the first and the last news of every phase, and few in between.
+
+    Parameters
+    ----------
+    listener
+        Called with what is heard.
+    interval_s
+        From one call to the next.
+    """
+
+    def __init__(self, listener: Listener, interval_s: float) -> None:
+        self._listener = listener
+        self._interval_s = interval_s
+        self._phase = ""
+        self._told_s = 0.0
+
+    def __call__(self, news: "Progress") -> None:
+        """Take news of the job."""
+        now_s = time.monotonic()
+        is_new = news.phase != self._phase
+        if is_new or news.done >= news.total or now_s - self._told_s >= self._interval_s:
+            self._phase, self._told_s = news.phase, now_s
+            self._listener(news)
+
+
+_BAR_INTERVAL_S = 0.05
 _LINE_INTERVAL_S = 5.0
 
 
@@ -141,25 +159,18 @@ class Lines:
     """Prints a line to stderr at the end of every phase, and every few seconds in between."""
 
     def __init__(self) -> None:
-        self._phase = ""
-        self._began_s = self._told_s = 0.0
-        self._began_done = 0
+        self._pace = Pace()
+        self._told_s = 0.0
 
     def __call__(self, news: "Progress") -> None:
         """Take news of the job."""
         now_s = time.monotonic()
-        if news.phase != self._phase:
-            self._phase, self._began_s, self._told_s = news.phase, now_s, now_s
-            self._began_done = news.done
+        if news.phase != self._pace.phase:
+            self._told_s = now_s
+        self._pace.take_note(news.phase, news.done, news.total, now_s)
         if news.done < news.total and now_s - self._told_s < _LINE_INTERVAL_S:
             return
         self._told_s = now_s
-        name, unit = PHASES.get(news.phase, (news.phase, "steps"))
-        line = f"{name}: {news.done} of {news.total} {unit}"
-        passed_s, passed = now_s - self._began_s, news.done - self._began_done
-        if passed and passed_s > 0:
-            rate = passed / passed_s
-            line += f", {rate:.{0 if rate >= 20 else 1}f} {unit}/s"
-            if news.done < news.total:
-                line += f", {(news.total - news.done) / rate:.0f} s left"
+        told = [self._pace.in_words(), self._pace.left_in_words()]
+        line = f"{phase_in_words(news.phase)}: {', '.join(part for part in told if part)}"
         print(line, file=sys.stderr, flush=True)

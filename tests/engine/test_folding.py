@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from napari_unit.engine.folding import activate, apply_frozen, blocked_weight, fold, make_layer
+from napari_unit.geometry.regions import whole
 from napari_unit.geometry.tiling import LayerGeometry
 from napari_unit.models.networks import Activation, ConvBlock, Step
 from napari_unit.models.normalisation import InstanceNorm, LayerNorm
@@ -133,7 +134,8 @@ def test_applying_the_moments_later_is_the_frozen_step(
     expected = block.activation(raw if block.norm is None else block.norm(raw))
     expected = expected + kept if skip == "close" else expected
     found = raw.detach().clone()
-    apply_frozen(step, moments, found, kept if skip == "close" else None)
+    added = kept if skip == "close" else None
+    apply_frozen(step, moments, found, added, whole((5, 5)), (5, 5))
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 

@@ -4,8 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_unit.engine import planning
-from napari_unit.engine.planning import EngineSettings, TranslationPlan, plan_translation
+from napari_unit.engine import memory, planning
+from napari_unit.engine.planning import TranslationPlan, plan_translation
+from napari_unit.engine.settings import EngineSettings
+from napari_unit.geometry.regions import whole
 from napari_unit.images.axes import Axes
 from napari_unit.images.storage import ArraySource
 from napari_unit.models.model import TranslationModel
@@ -39,61 +41,75 @@ def test_the_engine_takes_each_dtype_it_promises(random_model: MakeModel) -> Non
         assert EngineSettings(dtype=np.dtype(dtype)).dtype == dtype
 
 
-@pytest.mark.parametrize(("width", "tile_px"), [(4, 2048), (16, 1024), (64, 512)])
-def test_auto_chooses_larger_tiles_for_narrower_networks(
-    random_model: MakeModel, width: int, tile_px: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planning, "available_bytes", lambda _: None)
-    model = random_model(width=width, n_shared=4)
-    assert planned(model, image(1, 1, 9000, 9000)).tile_px == tile_px
+def test_whole_planes_are_measured_in_one_piece_where_they_fit(random_model: MakeModel) -> None:
+    for statistics in ("whole", "image"):
+        plan = planned(random_model(), image(2, 1, 1000, 777), statistics=statistics)
+        assert plan.fields == (whole((1000, 780)),)
+        assert plan.reuses_maps
+        assert not plan.keeps_on_disk
+        assert plan.scratch_bytes == 0
 
 
-def test_auto_takes_no_larger_tile_than_the_image(random_model: MakeModel) -> None:
-    assert planned(random_model(), image(1, 1, 9, 33)).tile_px == 36
+def test_of_a_large_image_a_sample_is_measured(random_model: MakeModel) -> None:
+    plan = planned(random_model(), image(1, 1, 3000, 3000))
+    assert plan.fields == ()
+    assert not plan.reuses_maps
 
 
-def test_auto_keeps_to_the_memory_there_is(
+@pytest.mark.parametrize("statistics", ["model", "tile"])
+def test_what_is_not_measured_takes_no_memory(random_model: MakeModel, statistics: str) -> None:
+    plan = planned(random_model(), image(1, 1, 1000, 777), statistics=statistics)
+    assert plan.fields == ()
+    assert not plan.reuses_maps
+    measured = planned(random_model(), image(1, 1, 1000, 777), statistics="whole")
+    assert plan.memory_bytes < measured.memory_bytes
+
+
+def test_a_calibrated_image_is_translated_from_its_pixels(random_model: MakeModel) -> None:
+    plan = plan_translation(
+        random_model(), "a", "b", image(1, 1, 100, 100), EngineSettings(device="cpu"),
+        is_calibrated=True,
+    )  # fmt: skip
+    assert plan.fields == ()
+    assert not plan.reuses_maps
+
+
+def test_memory_does_not_grow_with_the_image(random_model: MakeModel) -> None:
+    model = random_model(width=16, n_shared=4)
+    for statistics in ("image", "whole", "local", "model"):
+        plans = [
+            planned(model, image(1, 1, side, side), statistics=statistics)
+            for side in (20_000, 60_000)
+        ]
+        assert plans[1].memory_bytes < 2e9
+        assert plans[1].memory_bytes == pytest.approx(plans[0].memory_bytes, rel=0.02)
+        assert plans[1].keeps_on_disk == (statistics in ("whole", "local"))
+
+
+def test_less_device_memory_ends_at_small_pieces(random_model: MakeModel) -> None:
+    plan = planned(random_model(), image(1, 1, 64, 64))
+    sides = []
+    while plan is not None:
+        sides.append(plan.pieces.block_px)
+        plan = plan.with_less_device_memory()
+    assert sides == [256, 128, 64, 32]
+
+
+def test_more_than_may_be_taken_is_refused_before_the_start(
     random_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, planes = random_model(width=4), image(1, 1, 9000, 9000)
-    monkeypatch.setattr(planning, "available_bytes", lambda _: 300 << 20)
-    assert planned(model, planes).tile_px == 512
-    monkeypatch.setattr(planning, "available_bytes", lambda _: 90 << 20)
+    model, planes = random_model(width=64, n_shared=4), image(1, 1, 9000, 9000)
     with pytest.raises(
-        MemoryError, match=r"A tile of 256 px takes about \d+ MB of memory, and 4 MB"
+        MemoryError, match=r"A tile of 256 px takes about .* and 15 MB may be taken"
     ):
-        planned(model, planes)
-    monkeypatch.setattr(planning, "available_bytes", lambda _: 400 << 20)
-    with pytest.raises(MemoryError, match=r"A tile of 4096 px takes about 1.* use a smaller tile"):
-        planned(model, planes, tile_px=4096)
-
-
-@pytest.mark.parametrize(
-    ("statistics", "advice"),
-    [("whole", "use statistics 'image', or"), ("image", "free some memory, or")],
-)
-def test_statistics_that_do_not_fit_are_refused_before_the_start(
-    random_model: MakeModel, statistics: str, advice: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, planes = random_model(width=16), image(1, 1, 60000, 60000)
-    monkeypatch.setattr(planning, "available_bytes", lambda _: 300 << 20)
-    sentence = rf"'{statistics}' takes about .* of memory, and 315 MB are available; {advice}"
-    with pytest.raises(MemoryError, match=sentence):
-        planned(model, planes, statistics=statistics)
-    planned(model, planes, statistics="tile")
-
-
-def test_a_planes_maps_are_all_that_whole_statistics_hold(
-    random_model: MakeModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(planning, "available_bytes", lambda _: None)
-    settings = {"statistics": "whole", "tile_px": 64}
-    small, large = (
-        planned(random_model(width=16), image(1, 1, side, side), **settings).memory_bytes
-        for side in (4096, 8192)
-    )
-    # two maps of 64 channels at a quarter of the resolution
-    assert large - small == 2 * 64 * 4 * (2048**2 - 1024**2)
+        planned(model, planes, statistics="whole", memory_bytes=10**8)
+    monkeypatch.setattr(memory, "FIELD_SIZES_PX", (1024,))
+    with pytest.raises(MemoryError, match=r"'whole' takes about .* and 100 MB may be taken; give"):
+        planned(model, planes, statistics="whole", memory_bytes=10**8)
+    monkeypatch.setattr(memory, "available_bytes", lambda _: 90 << 20)
+    monkeypatch.setattr(planning, "available_bytes", lambda _: 90 << 20)
+    with pytest.raises(MemoryError, match=r"A tile of 256 px takes about \d+ MB of memory, and 94"):
+        planned(model, planes, statistics="tile")
 
 
 @pytest.mark.parametrize(
@@ -121,22 +137,3 @@ def test_an_image_that_does_not_go_is_refused(
 def test_an_unknown_domain_is_refused(random_model: MakeModel) -> None:
     with pytest.raises(ValueError, match="no domain 'z'"):
         plan_translation(random_model(), "a", "z", image(1, 1, 64, 64), EngineSettings())
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "says"),
-    [
-        ("statistics", "batch", "'batch'; they must be 'image', 'whole' or 'tile'"),
-        ("tile_px", 15, "The tile is 15; it must be 'auto' or a whole number of pixels from 16"),
-        ("tile_px", True, "The tile is True"),
-        ("tile_px", 256.0, "The tile is 256.0"),
-        ("tile_px", "large", "The tile is 'large'"),
-        ("dtype", np.dtype("float64"), "The output dtype is float64; it must be one of float32"),
-        ("dtype", np.dtype("bool"), "The output dtype is bool"),
-        ("seed", -1, "The seed is -1; it must be a whole number from 0 on"),
-        ("seed", 0.5, "The seed is 0.5"),
-    ],
-)
-def test_a_setting_out_of_bounds_is_refused(field: str, value: Any, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        EngineSettings(**{field: value})

@@ -1,5 +1,7 @@
+import shutil
+import tempfile
 from collections.abc import Callable
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.engine import run as engine
-from napari_unit.engine import sampling
-from napari_unit.engine.run import EngineSettings, Progress, Report, plan_translation, run_plan
-from napari_unit.geometry.regions import Region, grid, whole
+from napari_unit.engine import local, memory, sampling, sweep
+from napari_unit.engine.calibration import from_bytes, to_bytes
+from napari_unit.engine.run import (
+    Calibration,
+    EngineSettings,
+    Known,
+    Progress,
+    Report,
+    plan_translation,
+    run_plan,
+)
+from napari_unit.geometry.regions import Region
 from napari_unit.images.axes import Axes
 from napari_unit.images.storage import ArraySink, ArraySource
 from napari_unit.models.model import TranslationModel
@@ -164,14 +174,16 @@ def test_progress_counts_every_phase_to_its_end(random_model: MakeModel) -> None
     assert phases == ["intensities", "statistics", "tiles"]
     for phase in phases:
         steps = [p for p in told if p.phase == phase]
-        assert [p.done for p in steps] == list(range(1, steps[0].total + 1))
-        assert {p.total for p in steps} == {steps[0].total}
+        assert [p.done for p in steps] == sorted(p.done for p in steps)
+        assert steps[-1].done == steps[-1].total
+        # the statistics are of the padded image
+        assert {p.total for p in steps} == {2 * 60 * (72 if phase == "statistics" else 70)}
     assert sum(p.phase == "tiles" for p in told) == 2 * 2 * 3
     seconds = report.seconds
     assert min(seconds.intensities, seconds.statistics, seconds.tiles) > 0
 
 
-@pytest.mark.parametrize("statistics", ["image", "whole", "tile"])
+@pytest.mark.parametrize("statistics", ["image", "whole", "local", "tile"])
 def test_closing_stops_at_once_and_changes_no_setting(
     random_model: MakeModel, statistics: Any
 ) -> None:
@@ -187,9 +199,7 @@ def test_closing_stops_at_once_and_changes_no_setting(
             last = next(job)
             assert not torch.is_inference_mode_enabled()
         job.close()
-        n_tiles = last.done if last.phase == "tiles" else 0
-        tiles = islice(grid(whole((60, 70)), 32), n_tiles)
-        assert np.isfinite(out).sum() == sum(tile.n_px for tile in tiles)
+        assert np.isfinite(out).sum() == (last.done if last.phase == "tiles" else 0)
         assert torch.is_grad_enabled()
 
 
@@ -234,7 +244,11 @@ def test_each_pixel_is_written_once(random_model: MakeModel) -> None:
     written = np.zeros((2, 50, 61), int)
 
     class Counter:
-        def write(self, plane: int, region: Region, pixels: np.ndarray) -> None:
+        unit_px = 0
+
+        def written(self, plane: int, unit: Region) -> None: ...
+
+        def write(self, plane: int, region: Region, pixels: np.ndarray, n_saturated: int) -> None:
             assert pixels.shape == (1, region.rows.length, region.columns.length)
             rows, columns = region.rows, region.columns
             written[plane, rows.start : rows.stop, columns.start : columns.stop] += 1
@@ -264,15 +278,117 @@ def test_pixels_that_are_not_finite_are_refused(random_model: MakeModel) -> None
         translated(random_model(width=1), image)
 
 
-def test_a_device_out_of_memory_says_so(
+def test_statistics_are_measured_again_in_smaller_pieces_where_the_device_is_small(
+    random_model: MakeModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, image = random_model(width=2), picture(1, 1, 140, 144)
+    expected, _, _ = translated(model, image, tile_px=64)
+    real = sweep.Sweeper.advance
+
+    def exhausted(self: Any, number: int, index: int, state: Any) -> Any:
+        if index == 5 and self.plan.pieces.block_px > 100:
+            raise torch.OutOfMemoryError
+        return (yield from real(self, number, index, state))
+
+    monkeypatch.setattr(sweep.Sweeper, "advance", exhausted)
+    found, _, told = translated(model, image, tile_px=64)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+    assert "cpu ran out of memory; the statistics are measured again" in caplog.text
+    assert told[-1].done == told[-1].total
+
+    def always(*_: Any) -> Any:
+        raise torch.OutOfMemoryError
+        yield
+
+    monkeypatch.setattr(sweep.Sweeper, "advance", always)
+    with pytest.raises(MemoryError, match="cpu ran out of memory while the statistics were"):
+        translated(model, image, tile_px=64)
+
+
+def test_maps_too_large_for_the_memory_go_to_files_that_are_removed(
+    random_model: MakeModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model, image = random_model(width=2), picture(2, 1, 150, 201)
+    expected, _, _ = translated(model, image, statistics="whole", tile_px=64)
+    monkeypatch.setattr(memory, "_SHARE_OF_FIELDS", 1e-3)
+    monkeypatch.setattr(memory, "FIELD_SIZES_PX", (512, 64))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for statistics in ("whole", "image"):
+        found, report, _ = translated(
+            model, image, statistics=statistics, tile_px=100, memory_bytes=10**8
+        )
+        np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+        assert report.statistics is not None
+        assert report.statistics.n_sampled == 2 * 3 * 4
+        assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(OSError, match=r"'whole' takes 0.0 GB of scratch space, and .* has 0.0 GB"):
+        translated(model, image, statistics="whole", memory_bytes=10**8)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_calibration_leads_to_the_same_pixels_wherever_it_is_used(
+    random_model: MakeModel, small_sample: None
+) -> None:
+    model, image = random_model(width=3), picture(1, 1, 150, 201)
+    planes = ArraySource(image, Axes("TCYX"), 1)
+    settings = EngineSettings(device="cpu", tile_px=64)
+    out = [np.full((1, 1, 150, 201), np.nan, "float32") for _ in range(2)]
+    kept: list[Calibration] = []
+    plan = plan_translation(model, "a", "b", planes, settings)
+    for _ in run_plan(plan, model, planes, ArraySink(out[0], Axes("TCYX")), keep=kept.append):
+        pass
+    (calibration,) = kept
+    content = to_bytes(calibration, {"model": "m"})
+    known = Known(from_bytes(content, "it")[0])
+    plan = plan_translation(model, "a", "b", planes, settings, is_calibrated=True)
+    told = list(run_plan(plan, model, planes, ArraySink(out[1], Axes("TCYX")), known))
+    assert {p.phase for p in told} == {"tiles"}
+    assert (out[0] == out[1]).all()
+
+
+def test_what_a_sink_has_already_is_not_made_again(random_model: MakeModel) -> None:
+    model, image = random_model(width=2), picture(1, 1, 100, 90)
+    expected, _, _ = translated(model, image, tile_px=20, dtype=np.dtype("uint8"))
+
+    class Half(ArraySink):
+        unit_px = 40
+
+        def written(self, plane: int, unit: Region) -> int | None:
+            return 7 if unit.rows.start < 40 else None
+
+    out = np.zeros((1, 1, 100, 90), "uint8")
+    planes = ArraySource(image, Axes("TCYX"), 1)
+    settings = EngineSettings(tile_px=20, device="cpu", dtype=np.dtype("uint8"))
+    plan = plan_translation(model, "a", "b", planes, settings)
+    *_, last = job = list(run_plan(plan, model, planes, Half(out, Axes("TCYX"))))
+    assert (out[0, 0, :40] == 0).all()
+    assert (out[0, 0, 40:] == expected[0, 0, 40:]).all()
+    tiles = [p for p in job if p.phase == "tiles"]
+    assert tiles[0].done == 40 * 90
+    assert last.done == last.total == 100 * 90
+
+
+def test_local_statistics_follow_an_image_that_drifts(
     random_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def exhausted(*_: object) -> None:
-        raise torch.OutOfMemoryError
-
-    monkeypatch.setattr(engine.FromMaps, "translate", exhausted)
-    with pytest.raises(MemoryError, match="cpu ran out of memory with tiles of 24 px and"):
-        translated(random_model(width=1), picture(1, 1, 40, 44), tile_px=24)
+    """Where the exposure falls off, they change the result less than the whole image's do."""
+    monkeypatch.setattr(local, "CELL_PX", 64)
+    model = random_model(width=4)
+    model.domains = tuple(
+        Domain(d.name, d.channels, IntensityScaling("range", -1.0, 1.0)) for d in model.domains
+    )
+    flat = 0.5 * picture(1, 1, 256, 256)
+    fading = flat * np.linspace(1.0, 0.3, 256, dtype="f4")
+    off = {}
+    for mode in ("local", "whole"):
+        first, _, _ = translated(model, flat, statistics=mode, tile_px=100)
+        other, _, _ = translated(model, fading, statistics=mode, tile_px=100)
+        off[mode] = np.abs(first - other)[..., 192:].mean()
+        # every tile size gives the same pixels
+        again, _, _ = translated(model, fading, statistics=mode, tile_px=72)
+        np.testing.assert_allclose(again, other, rtol=0, atol=TOLERANCE)
+    assert off["local"] < 0.8 * off["whole"]
 
 
 def test_the_model_stays_as_it_is(random_model: MakeModel) -> None:

@@ -8,7 +8,7 @@ from napari_unit.domains import Window
 from napari_unit.engine import sampling
 from napari_unit.engine.planes import PaddedPlanes
 from napari_unit.engine.sampling import Sample, all_of, n_looks, stratified_sample
-from napari_unit.geometry.regions import whole
+from napari_unit.geometry.regions import grid, whole
 from napari_unit.images.axes import Axes
 from napari_unit.images.storage import ArraySource
 
@@ -42,20 +42,18 @@ def draw(planes: PaddedPlanes, finish: Finish, seed: int = 0) -> Sample:
     return result
 
 
-def test_all_of_an_image_is_its_planes() -> None:
-    sample = all_of(padded(np.zeros((3, 1, 20, 24))))
+def test_all_of_an_image_is_the_same_fields_of_each_plane() -> None:
+    regions = tuple(grid(whole((20, 24)), 12))
+    sample = all_of(padded(np.zeros((3, 1, 20, 24))), regions)
     assert [(field.plane, field.core) for field in sample.fields] == [
-        (plane, whole((20, 24))) for plane in range(3)
+        (plane, region) for plane in range(3) for region in regions
     ]
-    assert sample.n_eligible == 3
+    assert sample.n_eligible == len(sample.fields) == 12
 
 
-def test_a_small_image_is_sampled_whole(finish: Finish) -> None:
-    planes = padded(np.zeros((2, 1, 20, 24)))  # flat, too
-    assert draw(planes, finish) == all_of(planes)
-    assert draw(padded(np.zeros((3, 1, 20, 24))), finish) != all_of(
-        padded(np.zeros((3, 1, 20, 24)))
-    )
+def test_of_a_small_image_no_sample_is_drawn() -> None:
+    assert n_looks(2, (20, 24)) == 0
+    assert n_looks(3, (20, 24)) == 12
 
 
 def test_a_large_image_is_drawn_once_from_each_stratum_of_brightness(finish: Finish) -> None:

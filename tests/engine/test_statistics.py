@@ -1,25 +1,10 @@
 import math
-from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from napari_unit.domains import Window
-from napari_unit.engine import sampling
-from napari_unit.engine.planes import PaddedPlanes
-from napari_unit.engine.runner import Route, route_of
-from napari_unit.engine.sampling import Field, Sample
-from napari_unit.engine.statistics import Measured, measure_statistics, standard_error
-from napari_unit.engine.sweep_plan import plan_sweep
-from napari_unit.geometry.regions import Region, grid, whole
-from napari_unit.images.axes import Axes
-from napari_unit.images.storage import ArraySource
-from napari_unit.models.model import TranslationModel
+from napari_unit.engine.statistics import standard_error
 from napari_unit.models.normalisation import InstanceNorm, Moments, merge_all
-
-SIZE = (64, 64)
 
 
 def parts_of(n: int, seed: int = 0) -> list[Moments]:
@@ -69,67 +54,3 @@ def test_the_error_is_about_that_of_the_mean() -> None:
 def test_flat_channels_do_not_spoil_the_error() -> None:
     flat = [Moments(4.0, torch.zeros(1).double(), torch.zeros(1).double())] * 3
     assert standard_error(flat, 9) == 0.0
-
-
-@pytest.fixture(scope="module")
-def route(random_model: Callable[..., TranslationModel]) -> Route:
-    return route_of(random_model(width=2).double().steps("a", "b"))
-
-
-@pytest.fixture(scope="module")
-def planes() -> PaddedPlanes:
-    image = np.random.default_rng(0).uniform(-1, 1, (1, 1, *SIZE)).astype("float32")
-    return PaddedPlanes(ArraySource(image, Axes("TCYX"), 1), Window((-1.0,), (1.0,)), SIZE)
-
-
-def measured(
-    route: Route, planes: PaddedPlanes, sample: Sample, finish: Any, mode: Any = "image"
-) -> Measured:
-    plan = plan_sweep(route, SIZE, sample.fields)
-    job = measure_statistics(plan, sample, planes, torch.device("cpu"), mode, 7)
-    result, done = finish(job)
-    assert done[-1] == plan.n_pieces
-    assert isinstance(result, Measured)
-    return result
-
-
-def test_a_sample_of_everything_equals_the_whole(
-    route: Route, planes: PaddedPlanes, finish: Any
-) -> None:
-    fields = tuple(Field(0, core) for core in grid(whole(SIZE), 24))
-    sampled = measured(route, planes, Sample(fields, len(fields)), finish)
-    together = measured(route, planes, sampling.all_of(planes), finish, "whole")
-    for one, other in zip(sampled.statistics.moments, together.statistics.moments, strict=True):
-        torch.testing.assert_close(one.mean, other.mean, rtol=1e-9, atol=1e-9)
-        torch.testing.assert_close(
-            one.squared_deviations, other.squared_deviations, rtol=1e-9, atol=1e-9
-        )
-    assert sampled.statistics.standard_error == (0.0,) * 21
-    assert (sampled.statistics.mode, together.statistics.mode) == ("image", "whole")
-    assert sampled.statistics.seed == 7
-
-
-def test_a_part_has_an_error_about_as_large_as_its_distance(
-    route: Route, planes: PaddedPlanes, finish: Any
-) -> None:
-    fields = tuple(Field(0, core) for core in grid(whole(SIZE), 16))
-    part = measured(route, planes, Sample(fields[::2], len(fields)), finish).statistics
-    everything = measured(route, planes, Sample(fields, len(fields)), finish).statistics
-    assert (part.n_sampled, part.n_eligible) == (8, 16)
-    assert all(error > 0 for error in part.standard_error)
-    # the first layer: later ones inherit the distance of those before
-    first, true = part.moments[0], everything.moments[0]
-    scale = true.variance(unbiased=False)
-    distance = ((first.mean - true.mean).square() / scale).mean().sqrt()
-    assert distance < 5 * part.standard_error[0]
-
-
-def test_one_calibration_is_not_an_average_of_many(
-    route: Route, planes: PaddedPlanes, finish: Any
-) -> None:
-    """Averaging what each field finds under its own statistics is what others do; it differs."""
-    cores = [Region(c.rows, c.columns) for c in grid(whole(SIZE), 32)]
-    together = measured(route, planes, Sample(tuple(Field(0, c) for c in cores), 4), finish)
-    alone = [measured(route, planes, Sample((Field(0, c),), 1), finish) for c in cores]
-    averaged = torch.stack([m.statistics.moments[-1].mean for m in alone]).mean(0)
-    assert not torch.allclose(averaged, together.statistics.moments[-1].mean, rtol=1e-3)

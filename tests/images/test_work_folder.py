@@ -35,7 +35,24 @@ def test_what_is_finished_is_there_for_the_next_process(work: WorkFolder) -> Non
         work.forget_records()
         assert work.record("unit-0") is None
     assert work.has_progress
-    assert work.n_bytes > len(b"measured")
+    assert work.n_bytes == 0
+    work.file_path.write_bytes(b"half")
+    work.store_path.mkdir()
+    (work.store_path / "zarr.json").write_bytes(b"{}")
+    assert work.n_bytes == 6
+
+
+def test_scratch_files_outlive_a_process_too(work: WorkFolder) -> None:
+    with work.claimed(JOB):
+        work.scratch_path.mkdir()
+    assert not work.path.exists()
+    with work.claimed(JOB):
+        work.scratch_path.mkdir()
+        (work.scratch_path / "maps").write_bytes(b"maps")
+    assert work.begun_with() == JOB
+    with work.claimed(JOB):
+        work.remove()
+    assert not work.path.exists()
 
 
 def test_a_folder_with_nothing_finished_is_removed(work: WorkFolder) -> None:

@@ -29,12 +29,12 @@ def test_the_viewer_stays_alive_and_progress_is_shown(samples: Any, desk: Any, g
     assert at.widget.cancel_button.isEnabled()
     at.wait(gate.reached.is_set)
     at.wait(lambda: at.widget.status.phase.text() == "Translating")
-    assert "tile" in at.widget.status.steps.text()
+    assert "Mpx" in at.widget.status.steps.text()
     bars = list(progress._all_instances)
     assert len(bars) == 1
     assert isinstance(bars[0], cancelable_progress)
     at.wait(lambda: "Translating" in bars[0].desc)
-    assert (bars[0].n, bars[0].total) == (1, 1)
+    assert bars[0].n == bars[0].total > 0
     n_ticks = len(ticks)
     at.wait(lambda: len(ticks) > n_ticks + 20)  # the job stands in the middle of a step
     gate.opened.set()

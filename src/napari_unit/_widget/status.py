@@ -6,8 +6,9 @@ from typing import Any, Literal
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_unit._widget.pace import Pace, phase_in_words
+from napari_unit.pace import Pace, phase_in_words
 
+_BAR_STEPS = 1000
 Kind = Literal["hint", "error", "done"]
 
 
@@ -81,12 +82,13 @@ class StatusPanel(QWidget):
         progress
             A `napari_unit.engine.run.Progress`.
         """
-        self._pace.take_note(progress.phase, progress.done, time.monotonic())
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
+        self._pace.take_note(progress.phase, progress.done, progress.total, time.monotonic())
+        # Qt counts in 32 bits
+        self.bar.setRange(0, _BAR_STEPS)
+        self.bar.setValue(progress.done * _BAR_STEPS // max(1, progress.total))
         self.phase.setText(phase_in_words(progress.phase))
-        self.time_left.setText(self._pace.time_left_in_words(progress.total))
-        self.steps.setText(self._pace.steps_in_words(progress.total))
+        self.time_left.setText(self._pace.left_in_words())
+        self.steps.setText(self._pace.in_words())
 
     def rest(self) -> None:
         """Take the progress away."""

@@ -10,11 +10,11 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_unit._widget.form import TranslationForm
-from napari_unit._widget.pace import duration_in_words
 from napari_unit._widget.status import StatusPanel
 from napari_unit._widget.style import stylesheet
 from napari_unit._widget.translation_worker import RunningTranslation
 from napari_unit.images.layers import TranslationResult, make_layer
+from napari_unit.pace import duration_in_words
 from napari_unit.provenance import remarks
 
 if TYPE_CHECKING:

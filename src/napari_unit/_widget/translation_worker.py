@@ -1,7 +1,6 @@
 """A translation on a thread of its own, and what it tells the thread that draws."""
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,10 @@ from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from napari_unit._translate import TranslationRequest, translation_job
-from napari_unit._widget.pace import phase_in_words
 from napari_unit.images.layers import TranslationResult
 from napari_unit.images.source_image import SourceImage
+from napari_unit.pace import phase_in_words
+from napari_unit.progress import Throttled
 
 _logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1
@@ -67,15 +67,10 @@ class JobWorker(GeneratorWorker):
 
     def work(self) -> Outcome:
         """Take the job's steps; return what came of them."""
-        reported_s, phase = 0.0, None
+        tell = Throttled(self.yielded.emit, _REPORT_INTERVAL_S)
         try:
             while not self.abort_requested:
-                progress = next(self._gen)
-                now_s = time.monotonic()
-                ends = progress.phase != phase or progress.done == progress.total
-                if ends or now_s - reported_s >= _REPORT_INTERVAL_S:
-                    reported_s, phase = now_s, progress.phase
-                    self.yielded.emit(progress)
+                tell(next(self._gen))
             self.aborted.emit()
         except StopIteration as end:
             result: TranslationResult = end.value

@@ -1,7 +1,9 @@
 """One convolution of the networks on one tile, the true edges of the image respected."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from napari_unit.engine.folding import Filter, Layer, activate
@@ -25,6 +27,12 @@ def convolve(layer: Layer, x: Tensor, step: RegionStep) -> Tensor:
     -------
     Shape (1, C_out, H', W'), exactly the step's target.
     """
+    if layer.local is not None:
+        y = convolve(replace(layer, local=None, activation="none"), x, step)
+        scale, shift = layer.local.at(step.target, y)
+        y = torch.addcmul(shift, y, scale)
+        activate(y, layer.activation)
+        return y
     if layer.blocked is None:
         return _convolve_directly(layer, x, step)
     if layer.geometry.upsample > 1:

@@ -46,6 +46,15 @@ def available_bytes(device: torch.device) -> int | None:
     return available_system_bytes()
 
 
+def release_memory(device: str) -> None:
+    """Give back to a device what torch keeps of its memory for later."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        torch.cuda.empty_cache()
+    elif kind == "mps":
+        torch.mps.empty_cache()
+
+
 @contextmanager
 def calm() -> Iterator[None]:
     """Compute without gradients, without denormal numbers and in full float32 precision.

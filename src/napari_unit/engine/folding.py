@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from napari_unit.engine.local import LocalAffine, LocalMoments, local_affine
+from napari_unit.geometry.regions import Region
 from napari_unit.geometry.tiling import LayerGeometry
 from napari_unit.models.networks import Activation, ImageTanh, Step
 from napari_unit.models.normalisation import Moments
@@ -15,6 +17,8 @@ _NAMES: dict[type[nn.Module], Activation] = {
     ImageTanh: "tanh",
     nn.Identity: "none",
 }
+Frozen = Moments | LocalMoments
+"""What a normalisation can be frozen by."""
 _VECTOR_WIDTH = 16
 """Output channels that a CPU's convolution computes at once; fewer cost as much."""
 
@@ -54,6 +58,9 @@ class Layer:
         What follows.
     skip
         As in `Step`.
+    local
+        The normalisation where it differs from pixel to pixel, and thus cannot be folded in;
+        the activation comes behind it.
     """
 
     geometry: LayerGeometry
@@ -62,6 +69,7 @@ class Layer:
     block: int
     activation: Activation
     skip: Literal["none", "open", "close"]
+    local: LocalAffine | None = None
 
 
 @torch.no_grad()
@@ -139,7 +147,12 @@ def _block_of(geometry: LayerGeometry, out_channels: int, device: torch.device) 
     return best
 
 
-def make_layer(step: Step, moments: Moments | None, device: torch.device) -> Layer:
+def make_layer(
+    step: Step,
+    moments: Frozen | None,
+    device: torch.device,
+    size: tuple[int, int] = (0, 0),
+) -> Layer:
     """Make a step ready to run.
 
     Parameters
@@ -152,9 +165,16 @@ def make_layer(step: Step, moments: Moments | None, device: torch.device) -> Lay
     device
         Where it will run. It runs in the precision of the network's parameters, at least
         float32.
+    size
+        Height and width of the step's whole output; read for local moments only.
     """
     geometry = step.block.geometry
-    weight, bias = fold(step, moments)
+    norm = step.block.norm
+    local = None
+    if isinstance(moments, LocalMoments):
+        assert norm is not None
+        local = local_affine(norm, moments, size)
+    weight, bias = fold(step, None if isinstance(moments, LocalMoments) else moments)
     dtype = torch.promote_types(step.block.conv.weight.dtype, torch.float32)
     block = _block_of(geometry, weight.shape[0], device)
 
@@ -168,7 +188,7 @@ def make_layer(step: Step, moments: Moments | None, device: torch.device) -> Lay
     if block:
         per_pixel = (block * geometry.upsample) ** 2
         blocked = on_device(blocked_weight(weight, geometry, block), bias.repeat(per_pixel))
-    is_raw = step.block.norm is not None and moments is None
+    is_raw = norm is not None and moments is None
     return Layer(
         geometry,
         on_device(weight, bias),
@@ -176,11 +196,19 @@ def make_layer(step: Step, moments: Moments | None, device: torch.device) -> Lay
         block,
         "none" if is_raw else _NAMES[type(step.block.activation)],
         "none" if is_raw else step.skip,
+        local,
     )
 
 
 @torch.no_grad()
-def apply_frozen(step: Step, moments: Moments | None, x: Tensor, skip: Tensor | None) -> None:
+def apply_frozen(
+    step: Step,
+    moments: Frozen | None,
+    x: Tensor,
+    skip: Tensor | None,
+    region: Region,
+    size: tuple[int, int],
+) -> None:
     """Turn, in place, what a layer without its moments yielded into the step's output.
 
     Parameters
@@ -193,10 +221,15 @@ def apply_frozen(step: Step, moments: Moments | None, x: Tensor, skip: Tensor | 
         Shape (1, C, H, W).
     skip
         What a closing step adds, shape as `x`.
+    region, size
+        Where `x` lies in the step's whole output, and how large that is.
     """
     norm = step.block.norm
     if norm is not None and moments is not None:
-        scale, shift = (v.to(x).view(1, -1, 1, 1) for v in norm.affine(moments))
+        if isinstance(moments, LocalMoments):
+            scale, shift = local_affine(norm, moments, size).at(region, x)
+        else:
+            scale, shift = (v.to(x).view(1, -1, 1, 1) for v in norm.affine(moments))
         torch.addcmul(shift, x, scale, out=x)
     activate(x, _NAMES[type(step.block.activation)])
     if step.skip == "close":

@@ -9,7 +9,7 @@ from torch import Tensor
 from napari_unit.engine.convolution import convolve
 from napari_unit.engine.folding import Layer
 from napari_unit.geometry.regions import Region, RegionStep, grid, plan_region
-from napari_unit.geometry.tiling import LayerGeometry, lengths_of
+from napari_unit.geometry.tiling import LayerGeometry, lattice_of, lengths_of
 from napari_unit.models.networks import Step
 
 BLOCK_PX = 256
@@ -41,6 +41,14 @@ class Route:
     def geometry(self) -> tuple[LayerGeometry, ...]:
         """Geometry of each step."""
         return tuple(step.block.geometry for step in self.steps)
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Return the first and behind the last step whose output is smaller than the image."""
+        layers = self.geometry
+        side = lattice_of(layers)
+        small = [i for i, n in enumerate(lengths_of(layers, side)[1:]) if n < side]
+        return (small[0], small[-1] + 1) if small else (self.down, self.up)
 
     def size_at(self, index: int, size: tuple[int, int]) -> tuple[int, int]:
         """Return height and width of the map before step `index`, given the image's size."""

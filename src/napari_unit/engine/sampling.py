@@ -1,6 +1,6 @@
 """Which parts of an image its normalisation statistics are taken from."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,14 +52,18 @@ class Sample:
     n_eligible: int
 
 
-def all_of(planes: PaddedPlanes) -> Sample:
-    """Return every pixel, each plane as one field."""
+def all_of(planes: PaddedPlanes, regions: Sequence[Region]) -> Sample:
+    """Return every pixel: of each plane the same fields, which cover it."""
     n = planes.planes.n_planes
-    return Sample(tuple(Field(plane, whole(planes.size)) for plane in range(n)), n)
+    fields = tuple(Field(plane, region) for plane in range(n) for region in regions)
+    return Sample(fields, len(fields))
 
 
 def n_looks(n_planes: int, size: tuple[int, int]) -> int:
-    """Return how many squares `stratified_sample` looks at, given the padded planes' size."""
+    """Return how many squares `stratified_sample` looks at, given the padded planes' size.
+
+    0 where there are so few that all of the image is measured instead.
+    """
     rows, columns = (-(-length // SAMPLE_CORE_PX) for length in size)
     n = n_planes * rows * columns
     return 0 if n <= MAX_SAMPLED else min(n, MAX_CANDIDATES)
@@ -68,10 +72,9 @@ def n_looks(n_planes: int, size: tuple[int, int]) -> int:
 def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, Sample]:
     """Return squares of the image that are like the trainer's crops, dark and bright alike.
 
-    The planes are cut into squares of `SAMPLE_CORE_PX`. If there are at most `MAX_SAMPLED`, the
-    sample is all of the image. Else flat squares are left out, as the trainer leaves out flat
-    crops (unless all are flat), the others are ordered by their mean intensity and cut into
-    `MAX_SAMPLED` strata, and one is drawn from each.
+    The planes are cut into squares of `SAMPLE_CORE_PX`. Flat ones are left out, as the trainer
+    leaves out flat crops (unless all are flat), the others are ordered by their mean intensity
+    and cut into `MAX_SAMPLED` strata, and one is drawn from each.
 
     Parameters
     ----------
@@ -84,8 +87,6 @@ def stratified_sample(planes: PaddedPlanes, seed: int) -> Generator[int, None, S
     ------
     Squares looked at so far, of `n_looks`.
     """
-    if not n_looks(planes.planes.n_planes, planes.size):
-        return all_of(planes)
     candidates = [
         Field(plane, core)
         for plane in range(planes.planes.n_planes)

@@ -1,27 +1,15 @@
-"""The statistics by which an image's normalisation layers are frozen, and how they are measured."""
+"""The statistics by which an image's normalisation layers are frozen."""
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from napari_unit.engine.folding import Layer
-from napari_unit.engine.planes import PaddedPlanes
-from napari_unit.engine.runner import FeatureMap
-from napari_unit.engine.sampling import Sample
-from napari_unit.engine.sweep import sweep
-from napari_unit.engine.sweep_plan import SweepPlan
+from napari_unit.engine.folding import Frozen
+from napari_unit.engine.settings import StatisticsMode
 from napari_unit.models.normalisation import Moments, merge_all
-
-StatisticsMode = Literal["image", "whole", "tile"]
-"""
-``"image"``: of a pooled, stratified sample of the image.
-``"whole"``: of all of it, which equals translating it in one piece.
-``"tile"``: of each tile alone, as others do; for comparison only, its tiles do not fit together.
-"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,74 +34,11 @@ class NormStatistics:
     """
 
     mode: StatisticsMode
-    moments: tuple[Moments, ...]
+    moments: tuple[Frozen, ...]
     n_sampled: int
     n_eligible: int
     standard_error: tuple[float, ...]
     seed: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measured:
-    """Statistics, and what measuring them has computed besides.
-
-    Parameters
-    ----------
-    statistics
-        The statistics.
-    layers
-        The route's layers, frozen by them.
-    maps
-        Per measured field, its last coarse map, so that a plane that was measured whole need
-        not be taken through the layers before again.
-    """
-
-    statistics: NormStatistics
-    layers: tuple[Layer, ...]
-    maps: tuple[FeatureMap, ...]
-
-
-def measure_statistics(
-    plan: SweepPlan,
-    sample: Sample,
-    planes: PaddedPlanes,
-    device: torch.device,
-    mode: Literal["image", "whole"],
-    seed: int,
-) -> Generator[int, None, Measured]:
-    """Measure all normalisations of a route over a sample of an image.
-
-    All fields of the sample advance together, and each layer's moments are pooled over them
-    before the next layer is reached, the differences between the fields included. Averaging
-    statistics that each tile found under its own normalisation would be something else.
-
-    Parameters
-    ----------
-    plan
-        Of the sample's fields.
-    sample
-        The fields.
-    planes
-        The image.
-    device
-        Where to compute.
-    mode, seed
-        Noted in the result.
-
-    Yields
-    ------
-    Pieces of work done, of ``plan.n_pieces``.
-    """
-    swept = yield from sweep(plan, planes, device)
-    statistics = NormStatistics(
-        mode,
-        tuple(merge_all(per_field) for per_field in swept.moments),
-        len(sample.fields),
-        sample.n_eligible,
-        tuple(standard_error(per_field, sample.n_eligible) for per_field in swept.moments),
-        seed,
-    )
-    return Measured(statistics, swept.layers, swept.maps)
 
 
 def standard_error(parts: Sequence[Moments], n_eligible: int) -> float:

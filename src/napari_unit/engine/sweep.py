@@ -1,12 +1,14 @@
-"""Carry many fields of an image through the networks together, measuring layer by layer.
+"""Carry fields of an image through the networks, measuring layer by layer.
 
 A layer's statistics depend on those of the layers before it. So all fields reach a layer, their
-moments are pooled, the layer is frozen, and all fields go on. Coarse maps are kept from layer
-to layer; fine maps are large and few layers make them, so they are computed again, block by
-block, from the image or from the last coarse map.
+moments are pooled, the layer is frozen, and all fields go on. Small maps are kept from layer to
+layer; those at full resolution are large and few layers make them, so they are computed again,
+block by block, from the image or from the last map that was kept.
+
+`Sweeper` takes one field one step further. Where the fields are in between, `states` decides.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -14,38 +16,45 @@ from torch import Tensor
 
 from napari_unit.engine.convolution import convolve
 from napari_unit.engine.devices import calm
-from napari_unit.engine.folding import Layer, apply_frozen, make_layer
+from napari_unit.engine.folding import Frozen, Layer, apply_frozen, make_layer
 from napari_unit.engine.planes import PaddedPlanes
-from napari_unit.engine.runner import BLOCK_PX, FeatureMap, Route, run_in_blocks
+from napari_unit.engine.runner import FeatureMap, run_in_blocks
 from napari_unit.engine.sweep_plan import FieldPlan, SweepPlan
 from napari_unit.geometry.regions import Region, RegionStep, plan_region
 from napari_unit.geometry.tiling import Span, step_for
 from napari_unit.models.normalisation import Moments, merge_all
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Swept:
-    """What a sweep found.
+@dataclass(slots=True, eq=False)
+class FieldState:
+    """A field between two steps.
 
     Parameters
     ----------
-    moments
-        Per normalisation, and in it per field.
-    layers
-        The route's layers, frozen by the pooled moments.
-    maps
-        Per field, the last coarse map: the input of ``route.steps[route.up]``.
+    map
+        What the last step has put out, its normalisation not yet carried out; None before the
+        first map that is kept.
+    skip
+        What the next closing step adds to its output.
+    is_raw
+        Whether the map's normalisation, activation and skip are still to come.
     """
 
-    moments: tuple[tuple[Moments, ...], ...]
-    layers: tuple[Layer, ...]
-    maps: tuple[FeatureMap, ...]
+    map: FeatureMap | None = None
+    skip: FeatureMap | None = None
+    is_raw: bool = True
+
+    def to(self, device: torch.device) -> "FieldState":
+        """Return the state on a device; maps that are there already are not copied."""
+        return FieldState(_to(self.map, device), _to(self.skip, device), self.is_raw)
 
 
-def sweep(
-    plan: SweepPlan, planes: PaddedPlanes, device: torch.device
-) -> Generator[int, None, Swept]:
-    """Carry a plan out.
+def _to(kept: FeatureMap | None, device: torch.device) -> FeatureMap | None:
+    return None if kept is None else FeatureMap(kept.values.to(device), kept.region, kept.size)
+
+
+class Sweeper:
+    """Takes fields through the layers, one step at a time.
 
     Parameters
     ----------
@@ -55,163 +64,211 @@ def sweep(
         The image.
     device
         Where to compute.
-
-    Yields
-    ------
-    Pieces computed so far, of ``plan.n_pieces``.
-    """
-    fields = [_CarriedField(field, plan.route, planes, device) for field in plan.fields]
-    layers: list[Layer] = []
-    per_norm: list[tuple[Moments, ...]] = []
-    done = 0
-    for index, step in enumerate(plan.route.steps):
-        moments: Moments | None = None
-        if index < plan.n_steps:
-            raw = make_layer(step, None, device)
-            for field in fields:
-                for number in range(len(field.plan.pieces[index])):
-                    with calm():
-                        field.compute(index, number, [*layers, raw])
-                    done += 1
-                    yield done
-            if step.block.norm is not None:
-                per_norm.append(tuple(field.take_moments() for field in fields))
-                moments = merge_all(per_norm[-1])
-            if plan.route.down - 1 <= index < plan.route.up:
-                for field in fields:
-                    with calm():
-                        field.freeze(index, moments)
-        layers.append(make_layer(step, moments, device))
-    return Swept(tuple(per_norm), tuple(layers), tuple(field.coarse for field in fields))
-
-
-class _CarriedField:
-    """A field on its way through the layers.
-
-    Parameters
-    ----------
-    plan
-        Of the field.
-    route
-        The layers.
-    planes, device
-        As of `sweep`.
     """
 
-    def __init__(
-        self, plan: FieldPlan, route: Route, planes: PaddedPlanes, device: torch.device
-    ) -> None:
+    def __init__(self, plan: SweepPlan, planes: PaddedPlanes, device: torch.device) -> None:
         self.plan = plan
-        self._route = route
-        self._planes = planes
-        self._device = device
-        self._moments: list[Moments] = []
-        self._input: FeatureMap | None = None  # of the current step, where maps are coarse
-        self._output: FeatureMap | None = None
-        self._skip: FeatureMap | None = None
-        self._lost: FeatureMap | None = None  # rows of the input that the output has replaced
+        self.planes = planes
+        self.device = device
+        self.layers: list[Layer] = []
+        self.moments: list[Frozen | None] = []
+        self._raw: dict[int, Layer] = {}
 
-    @property
-    def coarse(self) -> FeatureMap:
-        """The last coarse map."""
-        assert self._input is not None
-        return self._input
+    def freeze(self, moments: Frozen | None) -> None:
+        """Give the moments of the next step, None where it has no normalisation."""
+        index = len(self.layers)
+        size = self.plan.route.size_at(index + 1, self.plan.size)
+        step = self.plan.route.steps[index]
+        self.layers.append(make_layer(step, moments, self.device, size))
+        self.moments.append(moments)
 
-    def compute(self, index: int, number: int, layers: Sequence[Layer]) -> None:
-        """Compute one piece of a step's output by all layers up to it, the last one raw."""
-        piece = self.plan.pieces[index][number]
-        if self._route.down <= index < self._route.up:
-            self._count(index, piece, self._compute_strip(index, number, layers[-1]))
-            return
-        for block, values in self._blocks(index, piece, layers):
-            self._count(index, block, values)
-            if index == self._route.down - 1:
-                self._keep(index, block, values)
+    def advance(
+        self, number: int, index: int, state: FieldState
+    ) -> Generator[int, None, tuple[FieldState, Moments | None]]:
+        """Take one field through one step; those before it must be frozen.
 
-    def take_moments(self) -> Moments:
-        """Return the moments of the step just computed, and forget them."""
-        pooled = merge_all(self._moments)
-        self._moments = []
+        Parameters
+        ----------
+        number
+            Of the field.
+        index
+            Of the step.
+        state
+            The field behind the step before; its maps are written over.
+
+        Yields
+        ------
+        Multiplications carried out, piece by piece.
+
+        Returns
+        -------
+        The field behind this step, and what was measured of it.
+        """
+        field = self.plan.fields[number]
+        first, stop = self.plan.route.kept
+        moments: list[Moments] = []
+        state = state.to(self.device)
+        if index <= first:
+            state = yield from self._from_pixels(field, index, moments)
+        elif index < stop:
+            state = yield from self._from_map(field, index, state, moments)
+        else:
+            state = yield from self._to_full_resolution(field, index, state, moments)
         # clones, because tensors of inference mode are of no use to who computes gradients
-        return Moments(pooled.count, pooled.mean.clone(), pooled.squared_deviations.clone())
+        pooled = merge_all(moments).clone() if moments else None
+        return state, pooled
 
-    def freeze(self, index: int, moments: Moments | None) -> None:
-        """Normalise the coarse output just computed, and make it the next step's input."""
-        step, output = self._route.steps[index], self._output
-        assert output is not None
-        skip = None
-        if step.skip == "close":
-            assert self._skip is not None
-            skip, self._skip = self._skip.read(output.region), None
-        apply_frozen(step, moments, output.values, skip)
-        self._input, self._output, self._lost = output, None, None
+    def finished(self, state: FieldState) -> FeatureMap:
+        """Return the last kept map, normalised."""
+        stop = self.plan.route.kept[1]
+        made = state.to(self.device)
+        with calm():
+            self._normalise(stop - 1, made)
+        assert made.map is not None
+        return made.map
 
-    def _blocks(
-        self, index: int, piece: Region, layers: Sequence[Layer]
-    ) -> Iterator[tuple[Region, Tensor]]:
-        padded, route = self._planes.size, self._route
-        block_px = max(1, BLOCK_PX * route.size_at(index + 1, padded)[0] // padded[0])
-        if index >= route.up:
-            return run_in_blocks(layers[route.up :], self.coarse, piece, block_px)
-        source = plan_region(route.geometry[: index + 1], padded, piece)[0].source
-        unit = torch.from_numpy(self._planes.read(self.plan.field.plane, source))[None]
-        values = unit.to(layers[0].direct.weight)
-        return run_in_blocks(layers, FeatureMap(values, source, padded), piece, block_px)
+    def _from_pixels(
+        self, field: FieldPlan, index: int, moments: list[Moments]
+    ) -> Generator[int, None, FieldState]:
+        route, size = self.plan.route, self.planes.size
+        layers = [*self.layers[:index], self._raw_layer(index)]
+        block_px = max(1, self.plan.pieces.block_px * route.size_at(index + 1, size)[0] // size[0])
+        collected = None
+        for piece in field.pieces[index]:
+            with calm():
+                source = plan_region(route.geometry[: index + 1], size, piece)[0].source
+                unit = torch.from_numpy(self.planes.read(field.field.plane, source))[None]
+                values = unit.to(layers[0].direct.weight)
+                image = FeatureMap(values, source, size)
+                for block, made in run_in_blocks(layers, image, piece, block_px):
+                    self._count(field, index, block, made, moments)
+                    if index == route.kept[0]:
+                        collected = self._collect(field, index, collected, block, made)
+            yield self.plan.work(index) * piece.n_px
+        return FieldState(collected)
 
-    def _count(self, index: int, region: Region, values: Tensor) -> None:
-        norm = self._route.steps[index].block.norm
-        counted = region.common(self.plan.cores[index])
+    def _from_map(
+        self, field: FieldPlan, index: int, state: FieldState, moments: list[Moments]
+    ) -> Generator[int, None, FieldState]:
+        """Compute a map from the one before it, strip by strip, in memory that is there already."""
+        route, layer = self.plan.route, self._raw_layer(index)
+        opens = route.steps[index].skip == "open"
+        closed = route.steps[index - 1].skip == "close"
+        keeps_shape = _keeps_shape(layer)
+        with calm():
+            if not keeps_shape:
+                self._normalise(index - 1, state)
+        source, skip, ready = _taken(state)
+        collected, lost = None, None
+        target, strips = field.targets[index], field.pieces[index]
+        is_replaced = keeps_shape and not opens and len(strips) > 1
+        if is_replaced:
+            collected = FeatureMap(source.read(target), target, source.size)
+        elif opens and skip is not None and ready < source.region.rows.stop:
+            # each row of the old skip is needed no more once the source's row is normalised
+            collected = FeatureMap(skip.read(target), target, source.size)
+        for number, strip in enumerate(strips):
+            with calm():
+                step = _strip_step(layer, source, strip)
+                if ready < step.source.rows.stop:
+                    fresh = Region(Span(ready, step.source.rows.stop), source.region.columns)
+                    self._normalise_part(index - 1, source, skip if closed else None, fresh)
+                    ready = step.source.rows.stop
+                values = convolve(layer, _with_lost(lost, source, step.source), step)
+                if is_replaced and number + 1 < len(strips):
+                    following = _strip_step(layer, source, strips[number + 1]).source
+                    rows = Region(Span(following.rows.start, strip.rows.stop), following.columns)
+                    lost = FeatureMap(source.read(rows).clone(), rows, source.size)
+                self._count(field, index, strip, values, moments)
+                collected = self._collect(field, index, collected, strip, values)
+            yield self.plan.work(index) * strip.n_px
+        assert collected is not None
+        return FieldState(collected, source if opens else None if closed else skip)
+
+    def _to_full_resolution(
+        self, field: FieldPlan, index: int, state: FieldState, moments: list[Moments]
+    ) -> Generator[int, None, FieldState]:
+        route, size = self.plan.route, self.planes.size
+        last = self.finished(state)
+        layers = [*self.layers[route.kept[1] : index], self._raw_layer(index)]
+        block_px = max(1, self.plan.pieces.block_px * route.size_at(index + 1, size)[0] // size[0])
+        for piece in field.pieces[index]:
+            with calm():
+                for block, made in run_in_blocks(layers, last, piece, block_px):
+                    self._count(field, index, block, made, moments)
+            yield self.plan.work(index) * piece.n_px
+        return FieldState(last, None, is_raw=False)
+
+    def _raw_layer(self, index: int) -> Layer:
+        if index not in self._raw:
+            self._raw = {index: make_layer(self.plan.route.steps[index], None, self.device)}
+        return self._raw[index]
+
+    def _normalise(self, index: int, state: FieldState) -> None:
+        """Turn a step's raw output into its output, in place, and let go of the skip."""
+        assert state.map is not None
+        if state.is_raw:
+            self._normalise_part(index, state.map, state.skip, state.map.region)
+            state.skip, state.is_raw = None, False
+
+    def _normalise_part(
+        self, index: int, raw: FeatureMap, skip: FeatureMap | None, region: Region
+    ) -> None:
+        step = self.plan.route.steps[index]
+        added = skip.read(region) if skip is not None and step.skip == "close" else None
+        apply_frozen(step, self.moments[index], raw.read(region), added, region, raw.size)
+
+    def _count(
+        self, field: FieldPlan, index: int, region: Region, values: Tensor, into: list[Moments]
+    ) -> None:
+        norm = self.plan.route.steps[index].block.norm
+        counted = region.common(field.cores[index])
         if norm is not None and counted is not None:
             rows, columns = counted.within(region)
-            self._moments.append(norm.measure(values[:, :, rows, columns]))
+            into.append(norm.measure(values[:, :, rows, columns]))
 
-    def _keep(self, index: int, region: Region, values: Tensor) -> None:
-        """Put part of a coarse output where the whole of it is collected."""
-        target = self.plan.targets[index]
-        if self._output is None:
-            size = self._route.size_at(index + 1, self._planes.size)
+    def _collect(
+        self,
+        field: FieldPlan,
+        index: int,
+        collected: FeatureMap | None,
+        region: Region,
+        values: Tensor,
+    ) -> FeatureMap:
+        """Put part of a kept map where the whole of it is collected."""
+        target = field.targets[index]
+        if collected is None:
+            size = self.plan.route.size_at(index + 1, self.planes.size)
             if region == target:
-                self._output = FeatureMap(values, region, size)
-                return
+                return FeatureMap(values, region, size)
             shape = (1, values.shape[1], target.rows.length, target.columns.length)
-            whole = torch.empty(
-                shape,
-                dtype=values.dtype,
-                device=values.device,
-                memory_format=torch.channels_last,
+            empty = torch.empty(
+                shape, dtype=values.dtype, device=values.device, memory_format=torch.channels_last
             )
-            self._output = FeatureMap(whole, target, size)
-        self._output.read(region).copy_(values)
+            collected = FeatureMap(empty, target, size)
+        collected.read(region).copy_(values)
+        return collected
 
-    def _compute_strip(self, index: int, number: int, layer: Layer) -> Tensor:
-        """Compute one strip of a coarse step's output, in place of its input where it may be."""
-        strips, source, target = self.plan.pieces[index], self.coarse, self.plan.targets[index]
-        is_kept = self._route.steps[index].skip == "open"
-        if is_kept:
-            self._skip = source
-        step = _strip_step(layer, source, strips[number])
-        values = convolve(layer, self._strip_input(step.source), step)
-        if len(strips) > 1 and values.shape[1] == source.values.shape[1] and not is_kept:
-            if self._output is None:
-                self._output = FeatureMap(source.read(target), target, source.size)
-            if number + 1 < len(strips):
-                following = _strip_step(layer, source, strips[number + 1]).source
-                rows = Span(following.rows.start, strips[number].rows.stop)
-                self._save_rows(Region(rows, following.columns))
-        self._keep(index, strips[number], values)
-        if number + 1 == len(strips):
-            self._input = None  # one map less, times the fields, until all of them are here
-        return values
 
-    def _strip_input(self, needed: Region) -> Tensor:
-        if self._lost is None:
-            return self.coarse.read(needed)
-        rest = Region(Span(self._lost.region.rows.stop, needed.rows.stop), needed.columns)
-        return torch.cat([self._lost.values, self.coarse.read(rest)], dim=2)
+def _taken(state: FieldState) -> tuple[FeatureMap, FeatureMap | None, int]:
+    """Take the maps out of a state; also the row up to which the first one is normalised."""
+    source, skip = state.map, state.skip
+    assert source is not None
+    state.map = state.skip = None
+    rows = source.region.rows
+    return source, skip, rows.start if state.is_raw else rows.stop
 
-    def _save_rows(self, rows: Region) -> None:
-        """Copy rows of the input that this strip's output replaces and the next strip sees."""
-        self._lost = FeatureMap(self.coarse.read(rows).clone(), rows, self.coarse.size)
+
+def _keeps_shape(layer: Layer) -> bool:
+    geometry, weight = layer.geometry, layer.direct.weight
+    return geometry.stride == geometry.upsample == 1 and weight.shape[0] == weight.shape[1]
+
+
+def _with_lost(lost: FeatureMap | None, source: FeatureMap, needed: Region) -> Tensor:
+    if lost is None:
+        return source.read(needed)
+    rest = Region(Span(lost.region.rows.stop, needed.rows.stop), needed.columns)
+    return torch.cat([lost.values, source.read(rest)], dim=2)
 
 
 def _strip_step(layer: Layer, source: FeatureMap, strip: Region) -> RegionStep:

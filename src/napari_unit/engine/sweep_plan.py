@@ -7,10 +7,28 @@ from napari_unit.engine.runner import Route
 from napari_unit.engine.sampling import Field
 from napari_unit.geometry.regions import Region, cover, grid, plan_region
 
-CELL_PX = 1024
-"""Side of the regions that are read at once, in pixels of the image."""
-_STRIP_PX = 1 << 16
-"""Pixels of a coarse map that are computed at once."""
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """How much is computed at once; the moments are the same to rounding.
+
+    Parameters
+    ----------
+    cell_px
+        Side of the regions that are read, in pixels of the image.
+    strip_px
+        Pixels of a kept map that are computed from the map before.
+    block_px
+        Side of the blocks in which maps at full resolution are computed.
+    """
+
+    cell_px: int = 1024
+    strip_px: int = 1 << 16
+    block_px: int = 256
+
+    def smaller(self) -> "Pieces":
+        """Return pieces of a quarter of the pixels."""
+        return Pieces(self.cell_px // 2, self.strip_px // 4, self.block_px // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +40,8 @@ class FieldPlan:
     field
         The field.
     targets
-        Per step: the pixels to compute.
+        Per step: the pixels to compute. Those of the kept maps are all that the field's own
+        pixels of the translation need.
     cores
         Per step: those of them that count.
     pieces
@@ -44,58 +63,96 @@ class SweepPlan:
     route
         The layers.
     n_steps
-        How many of them: up to the last that has a normalisation.
+        How many of them: up to the last that has a normalisation or whose map is kept.
     size
         Height and width of the padded planes.
     fields
         One plan for each.
+    pieces
+        How much is computed at once.
     """
 
     route: Route
     n_steps: int
     size: tuple[int, int]
     fields: tuple[FieldPlan, ...]
+    pieces: Pieces
 
     @property
-    def n_pieces(self) -> int:
-        """Pieces of all fields and steps."""
-        return sum(len(pieces) for field in self.fields for pieces in field.pieces)
+    def n_px(self) -> int:
+        """Pixels of all fields."""
+        return sum(field.field.core.n_px for field in self.fields)
 
-    def memory_bytes(self, itemsize: int) -> int:
-        """Return the size of the coarse maps kept at the same time, two per field."""
-        route = self.route
-        return max(
-            2 * itemsize * route.steps[index].block.conv.out_channels
-            * sum(field.targets[index].n_px for field in self.fields)
-            for index in range(route.down - 1, route.up)
-        )  # fmt: skip
+    def work(self, index: int) -> int:
+        """Return the multiplications per pixel behind a step, recomputed maps included."""
+        first, stop = self.route.kept
+        start = 0 if index <= first else index if index < stop else stop
+        per_lattice_cell = [
+            step.block.conv.weight.numel() * area
+            for step, area in zip(self.route.steps, self._areas(), strict=True)
+        ]
+        return sum(per_lattice_cell[start : index + 1]) // self._areas()[index]
+
+    def work_of(self, field: FieldPlan) -> int:
+        """Return the multiplications that measuring a field takes."""
+        return sum(
+            self.work(index) * piece.n_px
+            for index in range(self.n_steps)
+            for piece in field.pieces[index]
+        )
+
+    def state_bytes(self, itemsize: int) -> int:
+        """Return the size of the maps of all fields that are kept at the same time."""
+        return sum(self.field_bytes(field, itemsize) for field in self.fields)
+
+    def field_bytes(self, field: FieldPlan, itemsize: int) -> int:
+        """Return the size of the maps of one field that are kept at the same time: two."""
+        first, stop = self.route.kept
+        maps = [
+            self.route.steps[index].block.conv.out_channels * field.targets[index].n_px
+            for index in range(first, stop)
+        ]
+        return itemsize * max(made + before for made, before in zip(maps, [0, *maps], strict=False))
+
+    def _areas(self) -> list[int]:
+        """Return the pixels behind each step that stand for one of the coarsest map."""
+        scale = [self.route.size_at(i + 1, self.size) for i in range(len(self.route.steps))]
+        least = min(height * width for height, width in scale)
+        return [height * width // least for height, width in scale]
 
 
-def plan_sweep(route: Route, size: tuple[int, int], fields: Sequence[Field]) -> SweepPlan:
+def plan_sweep(
+    route: Route,
+    size: tuple[int, int],
+    fields: Sequence[Field],
+    pieces: Pieces = Pieces(),
+) -> SweepPlan:
     """Plan a sweep of fields of padded planes of this height and width."""
     with_norm = [i for i, step in enumerate(route.steps) if step.block.norm is not None]
-    n_steps = max([route.up, *(index + 1 for index in with_norm)])
-    return SweepPlan(
-        route, n_steps, size, tuple(_plan_field(route, size, n_steps, f) for f in fields)
-    )
+    n_steps = max([route.kept[1], *(index + 1 for index in with_norm)])
+    planned = tuple(_plan_field(route, size, n_steps, field, pieces) for field in fields)
+    return SweepPlan(route, n_steps, size, planned, pieces)
 
 
-def _plan_field(route: Route, size: tuple[int, int], n_steps: int, field: Field) -> FieldPlan:
-    sizes = [route.size_at(index, size) for index in range(n_steps + 1)]
-    cores = tuple(field.core.at_scale(size, behind) for behind in sizes[1:])
-    needed = plan_region(route.geometry[:n_steps], size, cores[-1])
+def _plan_field(
+    route: Route, size: tuple[int, int], n_steps: int, field: Field, at_once: Pieces
+) -> FieldPlan:
+    sizes = [route.size_at(index, size) for index in range(len(route.steps) + 1)]
+    cores = tuple(field.core.at_scale(size, behind) for behind in sizes[1 : n_steps + 1])
+    needed = plan_region(route.geometry, size, field.core.at_scale(size, sizes[-1]))
+    first, stop = route.kept
     targets: list[Region] = []
     pieces: list[tuple[Region, ...]] = []
     for index in range(n_steps):
-        is_kept = route.down - 1 <= index < route.up
+        is_kept = first <= index < stop
         target = needed[index].target if is_kept else cores[index]
         has_norm = route.steps[index].block.norm is not None
-        if route.down <= index < route.up:
-            rows = max(route.geometry[index].kernel, _STRIP_PX // target.columns.length)
+        if first < index < stop:
+            rows = max(route.geometry[index].kernel, at_once.strip_px // target.columns.length)
             strips = cover(target.rows, rows)
             parts = tuple(Region(strip, target.columns) for strip in strips)
         elif has_norm or is_kept:
-            parts = tuple(grid(target, max(1, CELL_PX * sizes[index + 1][0] // size[0])))
+            parts = tuple(grid(target, max(1, at_once.cell_px * sizes[index + 1][0] // size[0])))
         else:
             parts = ()
         targets.append(target)

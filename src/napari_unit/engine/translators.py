@@ -1,5 +1,6 @@
 """Three ways to translate one region of a plane: from its pixels, from kept maps, on its own."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,10 +10,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_unit.engine.devices import calm
-from napari_unit.engine.folding import Layer
-from napari_unit.engine.planes import PaddedPlanes
-from napari_unit.engine.runner import BLOCK_PX, FeatureMap, Route, assemble, translate_region
+from napari_unit.engine.devices import calm, resolve_device
+from napari_unit.engine.folding import Layer, make_layer
+from napari_unit.engine.measuring import Measured
+from napari_unit.engine.planes import PaddedPlanes, PlaneSource
+from napari_unit.engine.planning import TranslationPlan
+from napari_unit.engine.runner import (
+    BLOCK_PX,
+    FeatureMap,
+    Route,
+    assemble,
+    route_of,
+    translate_region,
+)
+from napari_unit.engine.states import States
+from napari_unit.engine.statistics import NormStatistics
+from napari_unit.engine.sweep import Sweeper
 from napari_unit.geometry.regions import Region, plan_region
 from napari_unit.geometry.tiling import Span
 from napari_unit.models.model import TranslationModel
@@ -21,8 +34,13 @@ from napari_unit.models.model import TranslationModel
 class Translator(Protocol):
     """Translates any region of any plane of an image."""
 
-    def translate(self, plane: int, target: Region) -> NDArray[np.float32]:
-        """Return the translation (C, Y, X) of a region, in [-1, 1]."""
+    def read(self, plane: int, target: Region) -> NDArray[np.float32] | None:
+        """Read what translating a region takes, on any thread."""
+
+    def translate(
+        self, plane: int, target: Region, read: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """Return the translation (C, Y, X) of a region, in [-1, 1], given what was read for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,41 +59,70 @@ class FromPixels:
     layers: Sequence[Layer]
     planes: PaddedPlanes
 
-    def translate(self, plane: int, target: Region) -> NDArray[np.float32]:
+    def read(self, plane: int, target: Region) -> NDArray[np.float32]:
+        """Return the pixels (C, Y, X) around the region."""
+        return self.planes.read(plane, self._source(target))
+
+    def translate(
+        self, plane: int, target: Region, read: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
         """Return the translation (C, Y, X) of a region, in [-1, 1]."""
-        source = plan_region(self.route.geometry, self.planes.size, target)[0].source
-        unit = torch.from_numpy(self.planes.read(plane, source))[None]
+        assert read is not None
         with calm():
-            values = unit.to(self.layers[0].direct.weight)
-            tile = FeatureMap(values, source, self.planes.size)
+            values = torch.from_numpy(read)[None].to(self.layers[0].direct.weight)
+            tile = FeatureMap(values, self._source(target), self.planes.size)
             return _pixels(
                 translate_region(self.layers, self.route, tile, target, _block_px(values, target))
             )
 
+    def _source(self, target: Region) -> Region:
+        return plan_region(self.route.geometry, self.planes.size, target)[0].source
 
-@dataclass(frozen=True, slots=True, eq=False)
+
 class FromMaps:
-    """Translates from the coarse maps that measuring a whole image has left.
+    """Translates from the maps that measuring a whole image has left.
 
     Parameters
     ----------
-    route, layers
-        The networks, and their frozen layers on their device.
-    maps
-        Per plane, the whole map behind ``route.steps[route.up - 1]``.
+    sweeper, states
+        After the sweep; its fields cover every plane.
     """
 
-    route: Route
-    layers: Sequence[Layer]
-    maps: Sequence[FeatureMap]
+    def __init__(self, sweeper: Sweeper, states: States) -> None:
+        self._sweeper = sweeper
+        self._states = states
+        self._held: tuple[int, FeatureMap] | None = None
 
-    def translate(self, plane: int, target: Region) -> NDArray[np.float32]:
+    def read(self, plane: int, target: Region) -> None:
+        """Return nothing: the maps lie in the sweep's states."""
+
+    def translate(
+        self, plane: int, target: Region, read: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
         """Return the translation (C, Y, X) of a region, in [-1, 1]."""
-        coarse = self.maps[plane]
-        with calm():
-            block_px = _block_px(coarse.values, target)
-            tile = assemble(self.layers[self.route.up :], coarse, target, block_px)
-            return _pixels(tile.values)
+        layers = self._sweeper.layers[self._sweeper.plan.route.kept[1] :]
+        parts = []
+        for number, field in enumerate(self._sweeper.plan.fields):
+            part = field.field.core.common(target) if field.field.plane == plane else None
+            if part is not None:
+                kept = self._map(number)
+                with calm():
+                    made = assemble(layers, kept, part, _block_px(kept.values, part))
+                    parts.append((part, _pixels(made.values)))
+        if len(parts) == 1:
+            return parts[0][1]
+        whole = np.empty((len(parts[0][1]), target.rows.length, target.columns.length), np.float32)
+        for part, values in parts:
+            rows, columns = part.within(target)
+            whole[:, rows, columns] = values
+        return whole
+
+    def _map(self, number: int) -> FeatureMap:
+        """Return the map of a field; the last one is held, as neighbouring regions share it."""
+        if self._held is None or self._held[0] != number:
+            self._held = None
+            self._held = (number, self._states.last_map(self._sweeper, number))
+        return self._held[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,19 +149,82 @@ class OnItsOwn:
     planes: PaddedPlanes
     halo_px: int
 
-    def translate(self, plane: int, target: Region) -> NDArray[np.float32]:
+    def read(self, plane: int, target: Region) -> NDArray[np.float32]:
+        """Return the pixels (C, Y, X) of the region and its halo."""
+        return self.planes.read(plane, self._around(target))
+
+    def translate(
+        self, plane: int, target: Region, read: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
         """Return the translation (C, Y, X) of a region, in [-1, 1]."""
+        assert read is not None
+        rows, columns = target.within(self._around(target))
+        with calm():
+            values = torch.from_numpy(read)[None].to(next(self.model.parameters()))
+            translated = self.model.translate(values, self.source, self.target)
+            return _pixels(translated[:, :, rows, columns])
+
+    def _around(self, target: Region) -> Region:
         height, width = self.planes.size
-        around = Region(
+        return Region(
             _with_halo(target.rows, self.halo_px, height),
             _with_halo(target.columns, self.halo_px, width),
         )
-        unit = torch.from_numpy(self.planes.read(plane, around))[None]
-        rows, columns = target.within(around)
-        with calm():
-            values = unit.to(next(self.model.parameters()))
-            translated = self.model.translate(values, self.source, self.target)
-            return _pixels(translated[:, :, rows, columns])
+
+
+def translator_for(
+    plan: TranslationPlan, model: TranslationModel, planes: PlaneSource, measured: Measured
+) -> Translator:
+    """Return what translates any region of an image with its calibration.
+
+    Parameters
+    ----------
+    plan, model, planes
+        As of `run_plan`.
+    measured
+        The calibration; its maps are used where they are there.
+    """
+    device = resolve_device(plan.device)
+    padded = PaddedPlanes(planes, measured.calibration.window, plan.size)
+    if plan.settings.statistics == "tile":
+        halo_px = -(-plan.reach_px // plan.lattice_px) * plan.lattice_px
+        on_device = model if next(model.parameters()).device == device else copy.deepcopy(model)
+        names = (plan.source_domain, plan.target_domain)
+        return OnItsOwn(on_device.to(device), *names, padded, halo_px)
+    if plan.reuses_maps and measured.swept is not None:
+        return FromMaps(measured.swept.sweeper, measured.swept.states)
+    assert measured.calibration.statistics is not None
+    route = route_of(model.steps(plan.source_domain, plan.target_domain))
+    layers = frozen_layers(route, measured.calibration.statistics, plan.size, device)
+    return FromPixels(route, layers, padded)
+
+
+def frozen_layers(
+    route: Route, statistics: NormStatistics, size: tuple[int, int], device: torch.device
+) -> tuple[Layer, ...]:
+    """Return a route's layers, frozen by these statistics.
+
+    Raises
+    ------
+    ValueError
+        If the statistics are those of other networks.
+    """
+    with_norm = [step for step in route.steps if step.block.norm is not None]
+    if len(with_norm) != len(statistics.moments):
+        raise ValueError(
+            f"The statistics are of {len(statistics.moments)} normalisations, but the model has "
+            f"{len(with_norm)}; measure the image again with this model."
+        )
+    moments = iter(statistics.moments)
+    return tuple(
+        make_layer(
+            step,
+            None if step.block.norm is None else next(moments),
+            device,
+            route.size_at(index + 1, size),
+        )
+        for index, step in enumerate(route.steps)
+    )
 
 
 def _with_halo(span: Span, halo_px: int, length: int) -> Span:

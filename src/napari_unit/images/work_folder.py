@@ -48,12 +48,15 @@ class WorkFolder:
     ----------
     store_path, file_path
         Where in it a folder or a file is made that is then renamed to be the output.
+    scratch_path
+        Folder for what is of use to the next process, but not to the output.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.store_path = path / "image"
         self.file_path = path / "file"
+        self.scratch_path = path / "scratch"
         self._blobs = path / "blobs"
         self._records = path / "done"
 
@@ -67,15 +70,16 @@ class WorkFolder:
         """Tell whether anything is finished in it."""
         return any(
             not entry.name.startswith(_UNFINISHED)
-            for folder in (self._blobs, self._records)
+            for folder in (self._blobs, self._records, self.scratch_path)
             if folder.is_dir()
             for entry in folder.iterdir()
         )
 
     @property
     def n_bytes(self) -> int:
-        """Size of its files."""
-        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        """Size of what is there of the output."""
+        files = [self.file_path, *self.store_path.rglob("*")]
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def begun_with(self) -> Identity | None:
         """Return the identity of the job that was begun here; None if there is none.
@@ -192,7 +196,7 @@ class WorkFolder:
 
     def remove(self) -> None:
         """Remove what is in it; the folder itself goes when its job lets go of it."""
-        for folder in (self._records, self._blobs, self.store_path):
+        for folder in (self._records, self._blobs, self.scratch_path, self.store_path):
             shutil.rmtree(folder, ignore_errors=True)
         self.file_path.unlink(missing_ok=True)
         for unfinished in self.path.glob(f"{_UNFINISHED}*"):

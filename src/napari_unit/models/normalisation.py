@@ -27,6 +27,10 @@ class Moments:
         """Return the variance, shape as `mean`; unbiased divides by ``count - 1``."""
         return self.squared_deviations / max(self.count - (1.0 if unbiased else 0.0), 1.0)
 
+    def clone(self) -> "Moments":
+        """Return a copy that can be computed with in any mode of torch."""
+        return Moments(self.count, self.mean.clone(), self.squared_deviations.clone())
+
     def merge(self, other: "Moments") -> "Moments":
         """Return the moments of both samples taken together.
 

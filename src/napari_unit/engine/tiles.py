@@ -1,0 +1,191 @@
+"""The tiles of a translation: read ahead, translated, written behind, cut smaller where need be."""
+
+import logging
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_unit.domains import Domain
+from napari_unit.engine.devices import release_memory
+from napari_unit.engine.planes import PlaneSink, PlaneSource
+from napari_unit.engine.planning import TranslationPlan
+from napari_unit.engine.reports import Progress
+from napari_unit.engine.settings import MIN_TILE_PX
+from napari_unit.engine.translators import Translator
+from napari_unit.geometry.regions import Region, grid, whole
+
+_logger = logging.getLogger(__name__)
+
+
+def translate_units(
+    plan: TranslationPlan,
+    translator: Translator,
+    target: Domain,
+    planes: PlaneSource,
+    sink: PlaneSink,
+) -> Generator[Progress, None, int]:
+    """Translate the units that are not there yet, tile by tile.
+
+    While one tile is computed, another thread reads the next one and a third writes the unit
+    before. Closing the generator waits for what is being written.
+
+    Parameters
+    ----------
+    plan
+        Of the translation.
+    translator
+        Translates regions.
+    target
+        Domain of the result.
+    planes
+        The image.
+    sink
+        Where the units go.
+
+    Yields
+    ------
+    After each tile.
+
+    Returns
+    -------
+    Pixel values of all units that the dtype cannot hold.
+
+    Raises
+    ------
+    FloatingPointError
+        If the networks' output is not finite.
+    """
+    n_px = planes.n_planes * planes.height * planes.width
+    total = done = 0
+    missing: list[tuple[int, Region]] = []
+    for plane, unit in units_of(plan, planes, sink.unit_px):
+        n_saturated = sink.written(plane, unit)
+        if n_saturated is None:
+            missing.append((plane, unit))
+        else:
+            total += n_saturated
+            done += unit.n_px
+    if done:
+        yield Progress("tiles", done, n_px)
+    tiles = _Tiles(plan, translator)
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        written: Future[None] | None = None
+        ahead = _read_ahead(reader, tiles, missing)
+        for plane, unit in missing:
+            pixels = np.empty(
+                (target.n_channels, unit.rows.length, unit.columns.length), plan.settings.dtype
+            )
+            n_saturated = 0
+            parts = list(grid(unit, plan.tile_px))
+            for number, tile in enumerate(parts):
+                values = tiles.translate(plane, tile, next(ahead))
+                _refuse_not_finite(values, plane, tile)
+                n_saturated += target.typical_window.saturated(values, plan.settings.dtype)
+                rows, columns = tile.within(unit)
+                pixels[:, rows, columns] = target.typical_window.from_unit(
+                    values, plan.settings.dtype
+                )
+                done += tile.n_px
+                if number + 1 < len(parts):
+                    yield Progress("tiles", done, n_px)
+            if written is not None:
+                written.result()
+            written = writer.submit(sink.write, plane, unit, pixels, n_saturated)
+            if (plane, unit) == missing[-1]:
+                written.result()
+            total += n_saturated
+            yield Progress("tiles", done, n_px)
+    return total
+
+
+def units_of(
+    plan: TranslationPlan, planes: PlaneSource, unit_px: int
+) -> Iterator[tuple[int, Region]]:
+    """Yield what is written at once, in order; any region will do where `unit_px` is 0."""
+    for plane in range(planes.n_planes):
+        for unit in grid(whole((planes.height, planes.width)), unit_px or plan.tile_px):
+            yield plane, unit
+
+
+class _Tiles:
+    """Translates tiles, in smaller parts from when the device has run out of memory."""
+
+    def __init__(self, plan: TranslationPlan, translator: Translator) -> None:
+        self.plan = plan
+        self.translator = translator
+        self._largest_px: int | None = None
+
+    def translate(
+        self, plane: int, tile: Region, read: "Future[NDArray[np.float32] | None]"
+    ) -> NDArray[np.float32]:
+        if self._largest_px is None:
+            try:
+                return self.translator.translate(plane, tile, read.result())
+            except torch.OutOfMemoryError:
+                self._largest_px = max(tile.rows.length, tile.columns.length)
+            # outside of the handler, whose traceback holds what is to be released
+            self._cut()
+        return self._in_parts(plane, tile)
+
+    def _in_parts(self, plane: int, tile: Region) -> NDArray[np.float32]:
+        while True:
+            assert self._largest_px is not None
+            try:
+                return self._assembled(plane, tile, self._largest_px)
+            except torch.OutOfMemoryError:
+                pass
+            self._cut()
+
+    def _assembled(self, plane: int, tile: Region, largest_px: int) -> NDArray[np.float32]:
+        whole: NDArray[np.float32] | None = None
+        for part in grid(tile, largest_px):
+            values = self.translator.translate(plane, part, self.translator.read(plane, part))
+            if whole is None:
+                shape = (len(values), tile.rows.length, tile.columns.length)
+                whole = np.empty(shape, np.float32)
+            rows, columns = part.within(tile)
+            whole[:, rows, columns] = values
+        assert whole is not None
+        return whole
+
+    def _cut(self) -> None:
+        assert self._largest_px is not None
+        smaller = self._largest_px // 2 // self.plan.lattice_px * self.plan.lattice_px
+        if smaller < MIN_TILE_PX:
+            raise MemoryError(
+                f"{self.plan.device} ran out of memory even with tiles of {self._largest_px} px; "
+                "free some of it, or use another device."
+            )
+        _logger.warning(
+            "%s ran out of memory with tiles of %d px; it goes on with %d px, to the same result.",
+            self.plan.device, self._largest_px, smaller,
+        )  # fmt: skip
+        self._largest_px = smaller
+        release_memory(self.plan.device)
+
+
+def _read_ahead(
+    reader: ThreadPoolExecutor, tiles: _Tiles, missing: list[tuple[int, Region]]
+) -> "Iterator[Future[NDArray[np.float32] | None]]":
+    """Yield the reading of each tile in turn; that of the next one has begun."""
+    following: Future[NDArray[np.float32] | None] | None = None
+    for plane, unit in missing:
+        for tile in grid(unit, tiles.plan.tile_px):
+            began = following
+            following = reader.submit(tiles.translator.read, plane, tile)
+            if began is not None:
+                yield began
+    if following is not None:
+        yield following
+
+
+def _refuse_not_finite(values: NDArray[np.float32], plane: int, tile: Region) -> None:
+    n_wrong = int(np.count_nonzero(~np.isfinite(values)))
+    if n_wrong:
+        raise FloatingPointError(
+            f"The network gave {n_wrong} pixels that are not finite in the tile at plane {plane}, "
+            f"row {tile.rows.start}, column {tile.columns.start}; the model may be damaged."
+        )
