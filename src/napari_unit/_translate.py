@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_unit.direction import choose_direction, choose_model
+from napari_unit.identity import as_begun, identity_of
 from napari_unit.images.axes import Axes
 from napari_unit.images.color import at_depth, contrast_limits
+from napari_unit.images.content_mark import content_mark
+from napari_unit.images.file_outputs import check_free, file_output
 from napari_unit.images.files import open_path
 from napari_unit.images.layers import TranslationResult, is_layer, make_layer, read_layer
-from napari_unit.images.ome_tiff import check_free
-from napari_unit.images.outputs import FileOutput, MemoryOutput, Output, shape_result
+from napari_unit.images.outputs import MemoryOutput, Output, shape_result
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.storage import ArraySource
+from napari_unit.images.work_folder import WorkFolder
 from napari_unit.models.zoo import ModelEntry
 from napari_unit.progress import Listener, carry_out
 from napari_unit.provenance import provenance_of, remarks, summary_of
@@ -53,7 +56,7 @@ class TranslationRequest:
     dtype
         Of the result; ``"same"`` is the image's own integer type, and float32 for floats.
     out
-        OME-TIFF to write; None keeps the result in memory.
+        OME-TIFF or OME-Zarr to write, as its ending says; None keeps the result in memory.
     seed
         Of the sample that the statistics are taken from; None is always the same sample.
     """
@@ -118,7 +121,10 @@ def translate(
         Of the result: ``"float32"``, ``"uint8"``, ``"uint16"``, or ``"same"`` as the image.
         Integers are rounded; what does not fit is clipped and counted. RGB in floats is 0 to 1.
     out
-        OME-TIFF to write instead of keeping the result in memory; must not exist yet.
+        File to write instead of keeping the result in memory; must not exist yet. OME-TIFF where
+        it ends in ``.ome.tif`` or ``.tif``, OME-Zarr where it ends in ``.ome.zarr`` or
+        ``.zarr``. It appears when it is whole; what is finished before lies in a folder of this
+        name with ``.partial`` behind it, and the same call goes on there.
     seed
         Of the sample of the image that ``statistics="image"`` takes.
     progress
@@ -195,7 +201,8 @@ def translation_job(
 
     Yields
     ------
-    How far it is. Closing the generator cancels: nothing half written remains.
+    How far it is. Closing the generator cancels: nothing half written remains, and what is
+    finished of a file stays in a folder beside it, where the same job goes on.
 
     Returns
     -------
@@ -207,16 +214,19 @@ def translation_job(
         As `translate`.
     """
     dtype = _result_dtype(image, request.dtype)
-    if request.out is not None:
-        check_free(Path(request.out))
+    out = None if request.out is None else Path(request.out)
+    begun = None
+    if out is not None:
+        check_free(out)
+        begun = WorkFolder.beside(out).begun_with()
     # torch takes seconds to import: what cannot work is refused before
     found = _find(image, request.model, request.to)
     direction = choose_direction(found.card.domains, request.to, image, found.card.name)
+    from napari_unit.engine.devices import available_devices
     from napari_unit.engine.run import EngineSettings, Progress, plan_translation, run_plan
 
-    settings = EngineSettings(
-        request.statistics, request.tile, request.device, dtype, request.seed or 0
-    )
+    tile, device = as_begun(begun or {}, request.tile, request.device, available_devices())
+    settings = EngineSettings(request.statistics, tile, device, dtype, request.seed or 0)
     source = at_depth(direction.source, image.array.dtype)
     target = at_depth(direction.target, dtype)
     loaded = _load(found)
@@ -228,13 +238,15 @@ def translation_job(
     plan = plan_translation(model, source.name, target.name, planes, settings)
     result = shape_result(image, target, dtype)
     output: Output
-    if request.out is not None:
-        output = FileOutput(result, image, target, Path(request.out))
+    if out is not None:
+        identity = identity_of(image, loaded, plan, content_mark(planes))
+        output = file_output(result, image, target, out, identity)
     else:
         output = MemoryOutput(result, plan.memory_bytes if plan.device == "cpu" else 0)
     with output as sink:
         report = yield from run_plan(plan, model, planes, sink)
-        for phase, done, total in output.finish():
+        provenance = provenance_of(image, loaded, plan, report)
+        for phase, done, total in output.finish(provenance):
             yield Progress(phase, done, total)
     return TranslationResult(
         levels=output.levels(),
@@ -242,8 +254,8 @@ def translation_job(
         source=image,
         target=target,
         contrast_limits=contrast_limits(target, dtype),
-        provenance=provenance_of(image, loaded, plan, report),
-        path=None if request.out is None else Path(request.out),
+        provenance=provenance,
+        path=out,
     )
 
 

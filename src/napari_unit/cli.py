@@ -4,6 +4,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -94,7 +95,9 @@ def _tile(text: str) -> int | str:
 def _add_translate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("image", metavar="IN", help="TIFF, PNG, JPEG, OME-Zarr, zarr, npy or npz")
-    add("out", metavar="OUT", help="OME-TIFF to write; an existing file is refused")
+    add("out", metavar="OUT",
+        help="OME-TIFF (.ome.tif, .tif) or OME-Zarr (.ome.zarr, .zarr) to write; an existing one "
+        "is refused, and one that was interrupted is gone on with")  # fmt: skip
     add("--model", metavar="NAME", help="name of a model or path of a model file")
     add("--to", metavar="DOMAIN", help="domain to translate to")
     add("--axes", metavar="LETTERS", help="axes of the image, where it does not name them: ZYX")
@@ -112,6 +115,7 @@ def _add_translate(parser: argparse.ArgumentParser) -> None:
 def _translate(args: argparse.Namespace) -> int:
     from napari_unit._translate import TranslationRequest, translation_job
     from napari_unit.images.files import open_path
+    from napari_unit.images.work_folder import WorkFolder
     from napari_unit.progress import carry_out, foreground
     from napari_unit.provenance import summary_of
 
@@ -126,7 +130,17 @@ def _translate(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     image = open_path(args.image, args.axes)
-    result = carry_out(translation_job(image, request), not args.quiet and foreground())
+    try:
+        result = carry_out(translation_job(image, request), not args.quiet and foreground())
+    except KeyboardInterrupt:
+        folder = WorkFolder.beside(Path(args.out)).path
+        kept = (
+            f" What is finished is in {folder}; the same command goes on."
+            if folder.is_dir()
+            else ""
+        )
+        print(f"napari-unit translate: interrupted.{kept}", file=sys.stderr)
+        return _INTERRUPTED
     if not args.quiet:
         print(summary_of(result))
         print(result.path)

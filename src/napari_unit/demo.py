@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unit._translate import TranslationRequest, translation_job
-from napari_unit.geometry.regions import whole
+from napari_unit.atomic import written_whole
 from napari_unit.images.axes import Axes
 from napari_unit.images.layers import TranslationResult, make_layer
-from napari_unit.images.ome_tiff import OmeTiffPlan, OmeTiffSink
+from napari_unit.images.ome_tiff import OmeTiffPlan, write_ome_tiff
 from napari_unit.images.pictures import SideBySide, draw
 from napari_unit.images.placement import PixelSize
 from napari_unit.images.source_image import SourceImage
@@ -192,11 +192,10 @@ def _layer_image(scene: Scene, files: DemoFiles) -> SourceImage:
 
 def _write(path: Path, image: NDArray[Any], channel: str) -> None:
     plan = OmeTiffPlan(
-        path, Axes("YX"), (image.shape,), image.dtype, (channel,), _pixel_size(), path.stem
+        Axes("YX"), (image.shape,), image.dtype, (channel,), _pixel_size(), path.stem
     )
-    with OmeTiffSink(plan) as sink:
-        sink.write(0, whole((image.shape[0], image.shape[1])), image[np.newaxis])
-        for _ in sink.finish():
+    with written_whole(path) as partial:
+        for _ in write_ome_tiff(partial, plan, [image]):
             pass
 
 

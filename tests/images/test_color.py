@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit.images.color import at_depth, full_scale
+from napari_unit.images.color import at_depth, channel_limits, contrast_limits, full_scale
 
 RGB = ("red", "green", "blue")
 
@@ -27,3 +27,11 @@ def test_other_domains_keep_their_pixel_values() -> None:
 
 def test_full_scale() -> None:
     assert [full_scale(np.dtype(d)) for d in ("u1", "i2", "f8")] == [255.0, 32767.0, 1.0]
+
+
+def test_limits_fit_the_pixel_type_per_channel_and_in_all() -> None:
+    typical = IntensityScaling("percentiles", 1.0, 99.0, (-5.0, 20.0), (90.0, 4e5))
+    domain = Domain("x", ("dna", "actin"), typical)
+    assert channel_limits(domain, np.dtype("u2")) == ((0.0, 90.0), (20.0, 65535.0))
+    assert channel_limits(domain, np.dtype("f4")) == ((-5.0, 90.0), (20.0, 4e5))
+    assert contrast_limits(domain, np.dtype("u2")) == (0.0, 65535.0)

@@ -56,7 +56,18 @@ def at_depth(domain: Domain, dtype: np.dtype[Any]) -> Domain:
 def contrast_limits(target: Domain, dtype: np.dtype[Any]) -> tuple[float, float]:
     """Return the pixel values that the target domain calls black and white."""
     window = target.typical_window
-    low, high = min(window.low), max(window.high)
+    return _limits(min(window.low), max(window.high), dtype)
+
+
+def channel_limits(target: Domain, dtype: np.dtype[Any]) -> tuple[tuple[float, float], ...]:
+    """Return the pixel values that the target domain calls black and white, per channel."""
+    window = target.typical_window
+    return tuple(
+        _limits(low, high, dtype) for low, high in zip(window.low, window.high, strict=True)
+    )
+
+
+def _limits(low: float, high: float, dtype: np.dtype[Any]) -> tuple[float, float]:
     if dtype.kind in "iu":
         bounds = np.iinfo(dtype)
         low, high = max(low, float(bounds.min)), min(high, float(bounds.max))

@@ -20,8 +20,8 @@ class TranslationResult:
     Parameters
     ----------
     levels
-        The translated image, then its smaller levels where the source has such. Numpy arrays, or
-        dask arrays that read `path`.
+        The translated image, then its smaller levels where the source has such, or where it is
+        large and in a file. Numpy arrays, or dask arrays that read `path`.
     axes
         Of the arrays.
     source

@@ -1,31 +1,20 @@
-"""A translation as OME-TIFF: tiled, compressed, with its pixel size, whole or not there at all.
+"""A translation as OME-TIFF: tiled, compressed, with its pixel size."""
 
-Tiles of a translation come in any size and order, those of a compressed TIFF must be written in
-order. So they are gathered in an uncompressed scratch file beside it, never in memory.
-"""
-
-import errno
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unit.atomic import written_whole
-from napari_unit.geometry.regions import Region
 from napari_unit.images.axes import Axes
-from napari_unit.images.levels import shrink
 from napari_unit.images.placement import PixelSize
 from napari_unit.images.stepwise import in_thread
-from napari_unit.images.storage import ArraySink
 
-ENDINGS = (".tif", ".tiff")
 TILE_PX = 512
+_READ_PX = 16 * TILE_PX
 _CLASSIC_TIFF_BYTES = 2**32 - 2**25
 _KNOWN_TO_OME = "TZCAEHPQRYXS"
 
@@ -36,8 +25,6 @@ class OmeTiffPlan:
 
     Parameters
     ----------
-    path
-        Of the file.
     axes
         As stored: Y and X last, or followed by S.
     shapes
@@ -52,7 +39,6 @@ class OmeTiffPlan:
         Of the image.
     """
 
-    path: Path
     axes: Axes
     shapes: tuple[tuple[int, ...], ...]
     dtype: np.dtype[Any]
@@ -80,28 +66,6 @@ class OmeTiffPlan:
         return found
 
 
-def check_free(path: Path) -> None:
-    """Refuse a path that nothing can or may be written to.
-
-    Raises
-    ------
-    ValueError
-        If it ends in something else than .tif or .tiff.
-    FileNotFoundError
-        If its folder is missing.
-    FileExistsError
-        If there is such a file already.
-    """
-    if path.suffix.lower() not in ENDINGS:
-        raise ValueError(f"The output is called {path.name!r}; it must end in .ome.tif or .tif.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {path.parent} does not exist; make it first.")
-    if path.exists():
-        raise FileExistsError(f"The output {path} exists already; remove it or give another name.")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"Nothing can be written to the folder {path.parent}.")
-
-
 def stored_axes(axes: Axes) -> Axes:
     """Return axes in the order of a TIFF: planes and C as they come, then Y, X and S.
 
@@ -120,106 +84,37 @@ def stored_axes(axes: Axes) -> Axes:
     return Axes(lead + "YX" + ("S" if "S" in axes.letters else ""))
 
 
-class OmeTiffSink:
-    """Takes pixels in any order and writes them as OME-TIFF at the end; a context manager.
-
-    Leaving the block removes the scratch file; without `finish` nothing else remains either.
+def write_ome_tiff(
+    path: Path, plan: OmeTiffPlan, levels: Sequence[Any]
+) -> Iterator[tuple[int, int]]:
+    """Write an OME-TIFF, which is half written until the end; closing it leaves it so.
 
     Parameters
     ----------
+    path
+        Of the file; one that is there is replaced.
     plan
         What is written.
+    levels
+        Arrays, numpy or zarr, of the plan's shapes; they are read in rows of tiles.
+
+    Yields
+    ------
+    Tiles that are written, and how many there are.
+    """
+    n_tiles = sum(_n_tiles(plan.axes, shape) for shape in plan.shapes)
+    for done in in_thread(lambda tell: _write(path, plan, levels, tell)):
+        yield done, n_tiles
+
+
+def check_storable(plan: OmeTiffPlan) -> None:
+    """Let tifffile say what OME cannot hold before anything is computed.
 
     Raises
     ------
-    OSError
-        If the path cannot be written to, or the disk has no room for the scratch file.
     ValueError
-        If OME-TIFF has no such axes or pixels.
+        If OME-TIFF has no such pixels.
     """
-
-    def __init__(self, plan: OmeTiffPlan) -> None:
-        check_free(plan.path)
-        _check_storable(plan)
-        # the scratch file stays until the file is whole, and noise hardly compresses
-        needed = 2 * plan.n_bytes
-        free = shutil.disk_usage(plan.path.parent).free
-        if free < needed:
-            raise OSError(
-                f"{plan.path.parent} has {free / 1e9:.1f} GB free, and writing {plan.path.name} "
-                f"takes up to {needed / 1e9:.1f} GB for a time; choose another disk or dtype."
-            )
-        self.plan = plan
-        self._scratch = plan.path.with_name(f".partial-{os.getpid()}-{plan.path.name}.scratch")
-        self._levels: list[NDArray[Any]] = []
-        self._sink: ArraySink | None = None
-
-    def __enter__(self) -> "OmeTiffSink":
-        _take_room(self._scratch, self.plan.n_bytes)
-        # one file for all levels
-        flat = np.memmap(self._scratch, mode="r+", dtype=np.uint8, shape=(self.plan.n_bytes,))
-        start = 0
-        for shape in self.plan.shapes:
-            stop = start + math.prod(shape) * self.plan.dtype.itemsize
-            self._levels.append(flat[start:stop].view(self.plan.dtype).reshape(shape))
-            start = stop
-        self._sink = ArraySink(self._levels[0], self.plan.axes)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._sink = None
-        self._levels.clear()  # Windows keeps a file that is mapped
-        self._scratch.unlink(missing_ok=True)
-
-    unit_px = 0
-
-    def written(self, plane: int, unit: Region) -> None:
-        """Nothing is there from an earlier run."""
-
-    def write(self, plane: int, unit: Region, pixels: NDArray[Any], n_saturated: int = 0) -> None:
-        """Take pixels (C, Y, X) of a region of one plane."""
-        assert self._sink is not None
-        self._sink.write(plane, unit, pixels)
-
-    def finish(self) -> Iterator[tuple[Literal["levels", "writing"], int, int]]:
-        """Write the file.
-
-        Yields
-        ------
-        What is done, and how many steps of how many: rows of a smaller level, or tiles written.
-        Closing it leaves no file.
-        """
-        for larger, smaller in zip(self._levels, self._levels[1:], strict=False):
-            for done, n_rows in shrink(larger, smaller, self.plan.axes.y):
-                yield "levels", done, n_rows
-        n_tiles = sum(_n_tiles(self.plan.axes, shape) for shape in self.plan.shapes)
-        with written_whole(self.plan.path) as partial:
-            for done in in_thread(lambda tell: _write(partial, self.plan, self._levels, tell)):
-                yield "writing", done, n_tiles
-
-
-def _take_room(path: Path, n_bytes: int) -> None:
-    """Make a file of this size with its room on the disk taken, where the system can do that.
-
-    A disk that fills up later would kill the process in the middle of writing to the map.
-    """
-    try:
-        with path.open("xb") as file:
-            file.truncate(n_bytes)
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, n_bytes)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
-            return  # a file system that takes no room ahead
-        path.unlink(missing_ok=True)
-        raise OSError(
-            f"There is no room for {n_bytes / 1e9:.1f} GB in {path.parent} ({error.strerror}); "
-            "choose another disk or dtype."
-        ) from error
-
-
-def _check_storable(plan: OmeTiffPlan) -> None:
-    """Let tifffile say what OME cannot hold before anything is computed."""
     import tifffile
 
     shape = plan.shapes[0]
@@ -241,9 +136,7 @@ def _n_tiles(axes: Axes, shape: Sequence[int]) -> int:
     return n_pages * math.ceil(height / TILE_PX) * math.ceil(width / TILE_PX)
 
 
-def _write(
-    path: Path, plan: OmeTiffPlan, levels: Sequence[NDArray[Any]], tell: Callable[[], None]
-) -> None:
+def _write(path: Path, plan: OmeTiffPlan, levels: Sequence[Any], tell: Callable[[], None]) -> None:
     import tifffile
 
     is_color = "S" in plan.axes.letters
@@ -271,11 +164,15 @@ def _write(
             )
 
 
-def _tiles(level: NDArray[Any], is_color: bool, tell: Callable[[], None]) -> Iterator[NDArray[Any]]:
+def _tiles(level: Any, is_color: bool, tell: Callable[[], None]) -> Iterator[NDArray[Any]]:
     """Cut a level into tiles in the order of a TIFF."""
     of_page = level.shape[-3:] if is_color else level.shape[-2:]
-    for page in level.reshape(-1, *of_page):
-        for row in range(0, page.shape[0], TILE_PX):
-            for column in range(0, page.shape[1], TILE_PX):
-                tell()  # before: nothing asks for more after the last tile
-                yield np.ascontiguousarray(page[row : row + TILE_PX, column : column + TILE_PX])
+    for page in np.ndindex(level.shape[: -len(of_page)]):
+        for row in range(0, of_page[0], TILE_PX):
+            rows = slice(row, row + TILE_PX)
+            # several tiles at once: to read from a zarr array costs per read, too
+            for start in range(0, of_page[1], _READ_PX):
+                band = np.asarray(level[(*page, rows, slice(start, start + _READ_PX))])
+                for column in range(0, band.shape[1], TILE_PX):
+                    tell()  # before: nothing asks for more after the last tile
+                    yield np.ascontiguousarray(band[:, column : column + TILE_PX])

@@ -20,7 +20,8 @@ _LENGTHS = {
     "angstrom": ("Å", 1e-10),
     "inch": ("in", 0.0254),
 }
-_NAME_OF_SYMBOL = {symbol: name for name, (symbol, _) in _LENGTHS.items() if name != "micron"}
+NAME_OF_SYMBOL = {symbol: name for name, (symbol, _) in _LENGTHS.items() if name != "micron"}
+"""Names of units of length by their symbols."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Placement:
         """
         letters = axes.letters.replace("S", "")
         sizes = {"Y": size.y, "X": size.x, "Z": size.z or 1.0}
-        unit = _NAME_OF_SYMBOL.get(size.unit, "pixel")
+        unit = NAME_OF_SYMBOL.get(size.unit, "pixel")
         n = len(letters)
         return cls(
             scale=np.array([sizes.get(letter, 1.0) for letter in letters]),
