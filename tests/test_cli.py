@@ -12,11 +12,11 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from napari_unit import _translate, cli
-from napari_unit._translate import TranslationRequest
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.files import open_path
 from napari_unit.images.source_image import SourceImage
 from napari_unit.models import zoo
+from napari_unit.request import TranslationRequest
 
 RANGE = IntensityScaling("range", 0.0, 255.0)
 SYNTHETIC = Domain(

@@ -8,13 +8,14 @@ import tifffile
 from PIL import Image
 
 from napari_unit import cli, demo
-from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit.demo import DemoSettings, run_demo
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.files import open_path
 from napari_unit.images.placement import PixelSize
+from napari_unit.job import translation_job
 from napari_unit.models import zoo
 from napari_unit.progress import carry_out
+from napari_unit.request import TranslationRequest
 from napari_unit.simulate import PIXEL_SIZE_UM
 
 SYNTHETIC = Domain(

@@ -1,81 +1,23 @@
 """Translate an image: the pieces joined, for scripts, the command line and the dock widget."""
 
-import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from napari_unit.direction import choose_direction, choose_model
-from napari_unit.identity import as_begun, identity_of
+from napari_unit.engine.settings import StatisticsMode
 from napari_unit.images.axes import Axes
-from napari_unit.images.color import at_depth, contrast_limits
-from napari_unit.images.content_mark import content_mark
-from napari_unit.images.file_outputs import check_free, file_output
 from napari_unit.images.files import open_path
-from napari_unit.images.layers import TranslationResult, is_layer, make_layer, read_layer
-from napari_unit.images.outputs import MemoryOutput, Output, shape_result
+from napari_unit.images.layers import is_layer, make_layer, read_layer
 from napari_unit.images.source_image import SourceImage
-from napari_unit.images.storage import ArraySource
-from napari_unit.images.work_folder import WorkFolder
-from napari_unit.models.zoo import ModelEntry
+from napari_unit.job import translation_job
+from napari_unit.lazy_job import translate_lazily
 from napari_unit.progress import Listener, carry_out
-from napari_unit.provenance import provenance_of, remarks, summary_of
+from napari_unit.provenance import remarks, summary_of
+from napari_unit.request import OutputDtype, TranslationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     import napari.layers
 
-    from napari_unit.engine.run import Progress
     from napari_unit.models.file import LoadedModel
-
-OutputDtype = Literal["float32", "same", "uint8", "uint16"]
-Statistics = Literal["image", "whole"]
-_DTYPES = ("float32", "same", "uint8", "uint16")
-
-
-@dataclass(frozen=True, slots=True)
-class TranslationRequest:
-    """What to make of an image.
-
-    Parameters
-    ----------
-    model
-        Name of a bundled or own model, path of a model file, or a model already loaded; None
-        takes the bundled one that fits.
-    to
-        Name of the domain to translate to; None where only one fits.
-    statistics
-        What the normalisation layers are told: ``"image"``, a sample of the image, or ``"whole"``.
-    tile
-        Side of a tile in pixels, or ``"auto"``.
-    device
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-    dtype
-        Of the result; ``"same"`` is the image's own integer type, and float32 for floats.
-    out
-        OME-TIFF or OME-Zarr to write, as its ending says; None keeps the result in memory.
-    seed
-        Of the sample that the statistics are taken from; None is always the same sample.
-    """
-
-    model: "str | Path | LoadedModel | None" = None
-    to: str | None = None
-    statistics: Statistics = "image"
-    tile: int | Literal["auto"] = "auto"
-    device: str = "auto"
-    dtype: OutputDtype = "float32"
-    out: str | Path | None = None
-    seed: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what can be refused before an image is opened."""
-        if self.dtype not in _DTYPES:
-            raise ValueError(
-                f"dtype is {self.dtype!r}; it must be 'float32', 'same', 'uint8' or 'uint16'."
-            )
 
 
 def translate(
@@ -84,12 +26,16 @@ def translate(
     to: str | None = None,
     *,
     axes: str | None = None,
-    statistics: Statistics = "image",
+    statistics: StatisticsMode = "image",
     tile: int | Literal["auto"] = "auto",
     device: str = "auto",
     dtype: OutputDtype = "float32",
     out: str | Path | None = None,
     seed: int | None = None,
+    memory: int | str | None = None,
+    calibration: str | Path | None = None,
+    lazy: bool = False,
+    cluster: Any = None,
     progress: bool | Listener = True,
 ) -> Any:
     """Translate an image from one domain of a model to the other, in tiles without seams.
@@ -112,7 +58,9 @@ def translate(
     statistics
         What the normalisation layers are told: ``"image"``, a sample of the image that leaves
         out flat parts (of up to 64 squares of 256 px: all of it); ``"whole"``, all of it, which
-        equals translating in one piece.
+        equals translating in one piece; ``"model"``, what the model was trained on, the same
+        for every image; ``"local"``, the surroundings of each place, for images whose stain or
+        exposure drifts; ``"tile"``, each tile alone, as others do, with seams: for comparison.
     tile
         Side of a tile in pixels, or ``"auto"``; the result does not depend on it.
     device
@@ -127,6 +75,17 @@ def translate(
         name with ``.partial`` behind it, and the same call goes on there.
     seed
         Of the sample of the image that ``statistics="image"`` takes.
+    memory
+        What the maps of the networks may take: bytes, or such as ``"4 GB"``; 2 GB if left out.
+        It does not grow with the image. Larger maps go to files for a time.
+    calibration
+        File that an earlier translation of this image has written beside its output; nothing is
+        measured then.
+    lazy
+        Return at once, and compute what is looked at when it is looked at. See Notes.
+    cluster
+        A dask.distributed ``Client``, the address of a scheduler, or ``"local"`` for processes on
+        this computer. Needs `out`, and an image that the workers can read.
     progress
         True shows a bar on stderr where that is a terminal or a notebook; a function is called
         with each `napari_unit.engine.run.Progress`.
@@ -150,9 +109,24 @@ def translate(
         If it would take more memory than there is.
     FloatingPointError
         If the model makes of it what is no number.
+
+    Notes
+    -----
+    A lazy translation is a multiscale layer (for an array or a path: the dask array of its full
+    resolution). A tile is computed when its pixels are asked for and kept in memory while there
+    is room; the first one waits until the calibration is measured, unless that is given.
+    Smaller levels do not take the whole image through the networks: they are translated from
+    the smaller levels of the image or, where it has none, from means of its pixels, with the
+    statistics of the full resolution. That is a preview; ``layer.metadata["napari_unit"]`` says
+    so of every level.
     """
-    request = TranslationRequest(model, to, statistics, tile, device, dtype, out, seed)
+    request = TranslationRequest(
+        model, to, statistics, tile, device, dtype, out, seed, memory, calibration, cluster
+    )
     opened = _open(image, axes)
+    if lazy:
+        made = translate_lazily(opened, request)
+        return make_layer(made) if is_layer(image) else made.array
     result = carry_out(
         translation_job(opened, request),
         progress,
@@ -183,118 +157,3 @@ def _open(image: Any, axes: str | None) -> SourceImage:
             "axes=, as in axes='ZYX' or axes='YXS'."
         )
     return SourceImage(image, Axes("YX"), "array")
-
-
-def translation_job(
-    image: SourceImage, request: TranslationRequest
-) -> "Generator[Progress, None, TranslationResult]":
-    """Translate step by step: the one way that scripts, command line and widget all go.
-
-    Needs neither napari nor Qt; may run on any thread.
-
-    Parameters
-    ----------
-    image
-        What to translate.
-    request
-        How.
-
-    Yields
-    ------
-    How far it is. Closing the generator cancels: nothing half written remains, and what is
-    finished of a file stays in a folder beside it, where the same job goes on.
-
-    Returns
-    -------
-    The translation with its provenance.
-
-    Raises
-    ------
-    ValueError, TypeError, OSError, MemoryError, FloatingPointError
-        As `translate`.
-    """
-    dtype = _result_dtype(image, request.dtype)
-    out = None if request.out is None else Path(request.out)
-    begun = None
-    if out is not None:
-        check_free(out)
-        begun = WorkFolder.beside(out).begun_with()
-    # torch takes seconds to import: what cannot work is refused before
-    found = _find(image, request.model, request.to)
-    direction = choose_direction(found.card.domains, request.to, image, found.card.name)
-    from napari_unit.engine.devices import available_devices
-    from napari_unit.engine.run import EngineSettings, Progress, plan_translation, run_plan
-
-    tile, device = as_begun(begun or {}, request.tile, request.device, available_devices())
-    settings = EngineSettings(request.statistics, tile, device, dtype, request.seed or 0)
-    source = at_depth(direction.source, image.array.dtype)
-    target = at_depth(direction.target, dtype)
-    loaded = _load(found)
-    model = copy.copy(loaded.model)  # shares the networks
-    at_this_depth = {source.name: source, target.name: target}
-    first, second = loaded.card.domains
-    model.domains = (at_this_depth[first.name], at_this_depth[second.name])
-    planes = ArraySource(image.array, image.axes, image.n_channels)
-    plan = plan_translation(model, source.name, target.name, planes, settings)
-    result = shape_result(image, target, dtype)
-    output: Output
-    if out is not None:
-        identity = identity_of(image, loaded, plan, content_mark(planes))
-        output = file_output(result, image, target, out, identity)
-    else:
-        output = MemoryOutput(result, plan.memory_bytes if plan.device == "cpu" else 0)
-    with output as sink:
-        report = yield from run_plan(plan, model, planes, sink)
-        provenance = provenance_of(image, loaded, plan, report)
-        for phase, done, total in output.finish(provenance):
-            yield Progress(phase, done, total)
-    return TranslationResult(
-        levels=output.levels(),
-        axes=result.axes,
-        source=image,
-        target=target,
-        contrast_limits=contrast_limits(target, dtype),
-        provenance=provenance,
-        path=out,
-    )
-
-
-def _result_dtype(image: SourceImage, wanted: OutputDtype) -> np.dtype[Any]:
-    """Return the dtype of the result, and refuse images without pixels to translate."""
-    try:
-        dtype = np.dtype(image.array.dtype)
-    except TypeError as error:  # a tensor of torch or jax
-        raise TypeError(
-            f"The image has pixels of type {image.array.dtype}; turn it into a numpy array first."
-        ) from error
-    if dtype.kind not in "iuf":
-        raise ValueError(
-            f"The image has pixels of type {dtype}; only whole and floating-point numbers can be "
-            "translated."
-        )
-    if 0 in image.shape:
-        raise ValueError(
-            f"The image is empty: its axes {image.axes.letters} have the lengths {image.shape}."
-        )
-    if wanted != "same":
-        return np.dtype(wanted)
-    return dtype.newbyteorder("=") if dtype.kind in "iu" else np.dtype("float32")
-
-
-def _find(
-    image: SourceImage, model: "str | Path | LoadedModel | None", to: str | None
-) -> "ModelEntry | LoadedModel":
-    if model is None or isinstance(model, str | Path):
-        return choose_model(model, to, image)
-    if not hasattr(model, "card") or not hasattr(model, "sha256"):
-        raise TypeError(
-            "model must be a name, the path of a model file or what load_model returned, "
-            f"not {type(model).__name__}."
-        )
-    return model
-
-
-def _load(found: "ModelEntry | LoadedModel") -> "LoadedModel":
-    from napari_unit.models.file import load_model
-
-    return load_model(found.path) if isinstance(found, ModelEntry) else found

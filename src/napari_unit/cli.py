@@ -113,11 +113,12 @@ def _add_translate(parser: argparse.ArgumentParser) -> None:
 
 
 def _translate(args: argparse.Namespace) -> int:
-    from napari_unit._translate import TranslationRequest, translation_job
     from napari_unit.images.files import open_path
     from napari_unit.images.work_folder import WorkFolder
+    from napari_unit.job import translation_job
     from napari_unit.progress import carry_out, foreground
     from napari_unit.provenance import summary_of
+    from napari_unit.request import TranslationRequest
 
     request = TranslationRequest(
         model=args.model,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit.atomic import written_whole
 from napari_unit.images.axes import Axes
 from napari_unit.images.layers import TranslationResult, make_layer
@@ -19,9 +18,11 @@ from napari_unit.images.ome_tiff import OmeTiffPlan, write_ome_tiff
 from napari_unit.images.pictures import SideBySide, draw
 from napari_unit.images.placement import PixelSize
 from napari_unit.images.source_image import SourceImage
+from napari_unit.job import translation_job
 from napari_unit.models.zoo import find_model
 from napari_unit.progress import carry_out, foreground
 from napari_unit.provenance import summary_of
+from napari_unit.request import TranslationRequest
 from napari_unit.simulate import PIXEL_SIZE_UM, Scene, SceneSettings, simulate_nuclei
 
 if TYPE_CHECKING:

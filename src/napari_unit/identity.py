@@ -38,6 +38,7 @@ def identity_of(
         "statistics": plan.settings.statistics,
         "seed": plan.settings.seed,
         "tile": plan.tile_px,
+        "field": max((r.rows.length for r in plan.fields), default=0),
         "device": plan.device.partition(":")[0],
         "dtype": plan.settings.dtype.name,
         "axes": image.axes.letters,

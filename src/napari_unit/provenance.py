@@ -10,15 +10,36 @@ from napari_unit.images.layers import TranslationResult
 from napari_unit.images.source_image import SourceImage
 
 if TYPE_CHECKING:
-    from napari_unit.engine.run import Report, TranslationPlan
+    from napari_unit.engine.run import Calibration, TranslationPlan
+    from napari_unit.engine.statistics import NormStatistics
     from napari_unit.models.file import LoadedModel
 
 _MUCH_CLIPPED = 0.02
 """Percentiles clip about a hundredth of any image by design; more is worth a sentence."""
 
 
+def origin_of(image: SourceImage, loaded: "LoadedModel", plan: "TranslationPlan") -> dict[str, Any]:
+    """Return what was translated by which model in which direction, in values JSON can hold.
+
+    Returns
+    -------
+    ``model``, ``sha256`` of its file, ``from`` and ``to`` (domains), ``source`` (layer or file).
+    """
+    return {
+        "model": loaded.card.name,
+        "sha256": loaded.sha256,
+        "from": plan.source_domain,
+        "to": plan.target_domain,
+        "source": image.name if image.path is None else str(image.path),
+    }
+
+
 def provenance_of(
-    image: SourceImage, loaded: "LoadedModel", plan: "TranslationPlan", report: "Report"
+    image: SourceImage,
+    loaded: "LoadedModel",
+    plan: "TranslationPlan",
+    calibration: "Calibration",
+    n_saturated: int,
 ) -> dict[str, Any]:
     """Return how a translation was made, in values that JSON can hold.
 
@@ -28,42 +49,52 @@ def provenance_of(
         What was translated.
     loaded
         By which model.
-    plan, report
+    plan
         Of the engine.
+    calibration
+        What was measured of the image.
+    n_saturated
+        Values of the result that its dtype cannot hold.
 
     Returns
     -------
-    ``model``, ``sha256`` of its file, ``from`` and ``to`` (domains), ``source`` (layer or file),
-    ``statistics``, ``seed``, ``tile`` (px), ``device``, ``dtype``, ``window`` (pixel values that
-    stood for -1 and 1), ``clipped_fraction`` of the image's pixel values outside it,
-    ``n_saturated`` values of the result that its dtype could not hold, ``notes``, ``version``.
+    What `origin_of` returns, ``statistics``, ``squares`` (how many were measured, of how many),
+    ``standard_error`` (the largest of all normalisations, in their deviations), ``seed``,
+    ``tile`` (px), ``device``, ``dtype``, ``window`` (pixel values that stood for -1 and 1), ``clipped_fraction`` of the image's pixel
+    values outside it, ``n_saturated`` values of the result that its dtype could not hold,
+    ``notes``, ``version``.
     """
     from importlib.metadata import version
 
     n_values = math.prod(image.shape)
     if image.axes.channel is not None:
         n_values = n_values // image.shape[image.axes.channel] * image.n_channels
-    window = report.input_window
-    notes = [*image.notes, *report.notes]
+    window, statistics = calibration.window, calibration.statistics
+    notes = [*image.notes, *calibration.notes]
     if image.has_alpha:
         notes.append("Its opacity channel was left out.")
     return {
-        "model": loaded.card.name,
-        "sha256": loaded.sha256,
-        "from": plan.source_domain,
-        "to": plan.target_domain,
-        "source": image.name if image.path is None else str(image.path),
+        **origin_of(image, loaded, plan),
         "statistics": plan.settings.statistics,
+        "squares": None if statistics is None else [statistics.n_sampled, statistics.n_eligible],
+        "standard_error": _largest_error(statistics),
         "seed": plan.settings.seed,
         "tile": plan.tile_px,
         "device": plan.device,
         "dtype": plan.settings.dtype.name,
         "window": {"low": list(window.low), "high": list(window.high)},
-        "clipped_fraction": report.n_clipped / n_values,
-        "n_saturated": report.n_saturated,
+        "clipped_fraction": calibration.n_clipped / n_values,
+        "n_saturated": n_saturated,
         "notes": notes,
         "version": version("napari-unit"),
     }
+
+
+def _largest_error(statistics: "NormStatistics | None") -> float | None:
+    """Return the largest standard error; None where there is none or it is not known."""
+    errors = () if statistics is None else statistics.standard_error
+    largest = max(errors, default=math.nan)
+    return None if math.isnan(largest) else round(largest, 5)
 
 
 def summary_of(result: TranslationResult) -> str:

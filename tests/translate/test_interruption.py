@@ -11,12 +11,13 @@ from napari.layers import Image
 
 import napari_unit
 from napari_unit import _translate
-from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit.images import unit_store
 from napari_unit.images.axes import Axes
 from napari_unit.images.files import open_path
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.unit_store import UnitStore
+from napari_unit.job import translation_job
+from napari_unit.request import TranslationRequest
 
 ENDINGS = ("ome.tif", "ome.zarr")
 

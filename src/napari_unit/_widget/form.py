@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unit._translate import TranslationRequest
 from napari_unit._widget.choices import DirectionChoice, LayerChoice, ModelChoice, OptionChoice
 from napari_unit._widget.fit import image_in_words, misfit
 from napari_unit._widget.options import DEVICES, DTYPES, STATISTICS
@@ -23,6 +22,7 @@ from napari_unit.images.layers import read_layer
 from napari_unit.images.source_image import SourceImage
 from napari_unit.models import zoo
 from napari_unit.models.card import ModelFileError
+from napari_unit.request import TranslationRequest
 
 
 class TranslationForm(QWidget):

@@ -9,11 +9,12 @@ from napari.utils.notifications import notification_manager, show_error
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
-from napari_unit._translate import TranslationRequest, translation_job
 from napari_unit.images.layers import TranslationResult
 from napari_unit.images.source_image import SourceImage
+from napari_unit.job import translation_job
 from napari_unit.pace import phase_in_words
 from napari_unit.progress import Throttled
+from napari_unit.request import TranslationRequest
 
 _logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from napari_unit.domains import Window
+from napari_unit.engine.calibration import Calibration
 from napari_unit.engine.statistics import NormStatistics
 
 Phase = Literal["intensities", "statistics", "tiles", "levels", "writing"]
@@ -51,26 +52,37 @@ class Report:
 
     Parameters
     ----------
-    input_window
-        Pixel values of the image that stood for -1 and 1.
-    notes
-        Sentences about the image that users should read.
-    n_clipped
-        Pixel values of the image outside the window.
+    calibration
+        What was measured of the image.
     n_saturated
         Pixel values of the translation that its integer dtype cannot hold.
-    statistics
-        By which the normalisation layers were frozen; None if each tile had its own.
     seconds
         Per phase.
     """
 
-    input_window: Window
-    notes: tuple[str, ...]
-    n_clipped: int
+    calibration: Calibration
     n_saturated: int
-    statistics: NormStatistics | None
     seconds: PhaseSeconds
+
+    @property
+    def input_window(self) -> Window:
+        """Pixel values of the image that stood for -1 and 1."""
+        return self.calibration.window
+
+    @property
+    def statistics(self) -> NormStatistics | None:
+        """By which the normalisation layers were frozen; None if each tile had its own."""
+        return self.calibration.statistics
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about the image that users should read."""
+        return self.calibration.notes
+
+    @property
+    def n_clipped(self) -> int:
+        """Pixel values of the image outside the window."""
+        return self.calibration.n_clipped
 
 
 def tell(

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -22,7 +22,7 @@ from napari_unit.engine.planes import PlaneSink, PlaneSource
 from napari_unit.engine.planning import TranslationPlan, plan_translation
 from napari_unit.engine.reports import PhaseSeconds, Progress, Report
 from napari_unit.engine.settings import EngineSettings
-from napari_unit.engine.tiles import translate_units
+from napari_unit.engine.tiles import translate_units, units_of
 from napari_unit.engine.translators import translator_for
 from napari_unit.models.model import TranslationModel
 from napari_unit.models.stored_statistics import StoredStatistics
@@ -114,6 +114,11 @@ def run_plan(
     """
     target = model.domains[model.index_of(plan.target_domain)]
     times = [time.perf_counter()]
+    is_all_there = not any(
+        sink.written(plane, unit) is None for plane, unit in units_of(plan, planes, sink.unit_px)
+    )
+    if is_all_there and known.calibration is not None:
+        plan = replace(plan, reuses_maps=False, keeps_on_disk=False)
     with _scratch_folder(plan, scratch) as folder:
         measured, measured_s = yield from _measured(plan, model, planes, folder, known)
         keep(measured.calibration)
@@ -121,15 +126,30 @@ def run_plan(
         translator = translator_for(plan, model, planes, measured)
         n_saturated = yield from translate_units(plan, translator, target, planes, sink)
         times.append(time.perf_counter())
-    found = measured.calibration
-    return Report(
-        found.window,
-        found.notes,
-        found.n_clipped,
-        n_saturated,
-        found.statistics,
-        PhaseSeconds(*np.diff(times).tolist()),
-    )
+    return Report(measured.calibration, n_saturated, PhaseSeconds(*np.diff(times).tolist()))
+
+
+def measure(
+    plan: TranslationPlan,
+    model: TranslationModel,
+    planes: PlaneSource,
+    known: Known = Known(),
+) -> Calibration:
+    """Return the calibration that a plan asks for, without translating anything.
+
+    Parameters
+    ----------
+    plan, model, planes, known
+        As of `run_plan`.
+    """
+    with _scratch_folder(plan, None) as folder:
+        job = _measured(plan, model, planes, folder, known)
+        while True:
+            try:
+                next(job)
+            except StopIteration as end:
+                measured: Measured = end.value[0]
+                return measured.calibration
 
 
 def _measured(

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_unit.engine.calibration import Calibration
 from napari_unit.engine.devices import calm, resolve_device
 from napari_unit.engine.folding import Layer, make_layer
 from napari_unit.engine.measuring import Measured
@@ -27,7 +28,7 @@ from napari_unit.engine.states import States
 from napari_unit.engine.statistics import NormStatistics
 from napari_unit.engine.sweep import Sweeper
 from napari_unit.geometry.regions import Region, plan_region
-from napari_unit.geometry.tiling import Span
+from napari_unit.geometry.tiling import Span, padded_length
 from napari_unit.models.model import TranslationModel
 
 
@@ -193,10 +194,31 @@ def translator_for(
         return OnItsOwn(on_device.to(device), *names, padded, halo_px)
     if plan.reuses_maps and measured.swept is not None:
         return FromMaps(measured.swept.sweeper, measured.swept.states)
-    assert measured.calibration.statistics is not None
+    return frozen_translator(plan, model, planes, measured.calibration)
+
+
+def frozen_translator(
+    plan: TranslationPlan, model: TranslationModel, planes: PlaneSource, calibration: Calibration
+) -> FromPixels:
+    """Return what translates any region from the pixels around it.
+
+    Parameters
+    ----------
+    plan, model
+        As of `run_plan`.
+    planes
+        The image, or a smaller level of it.
+    calibration
+        Of the image; not of tiles on their own.
+    """
+    assert calibration.statistics is not None
     route = route_of(model.steps(plan.source_domain, plan.target_domain))
-    layers = frozen_layers(route, measured.calibration.statistics, plan.size, device)
-    return FromPixels(route, layers, padded)
+    size = (
+        padded_length(planes.height, route.geometry),
+        padded_length(planes.width, route.geometry),
+    )
+    layers = frozen_layers(route, calibration.statistics, size, resolve_device(plan.device))
+    return FromPixels(route, layers, PaddedPlanes(planes, calibration.window, size))
 
 
 def frozen_layers(

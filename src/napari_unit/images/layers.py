@@ -103,6 +103,7 @@ def read_layer(layer: "napari.layers.Image", axes: str | None = None) -> SourceI
         pixel_size=placement.pixel_size(found),
         has_alpha=bool(layer.rgb) and array.shape[-1] == 4,
         level_shapes=tuple(tuple(int(n) for n in level.shape) for level in levels),
+        smaller=levels[1:],
         path=Path(path) if path else None,
     )
 

@@ -116,15 +116,15 @@ class Remembering:
             self._is_known[plane][place] = True
         return pixels
 
-    def picture(self) -> "Picture":
-        """Return the picture; what was not read for it yet is read now."""
+    def picture(self, repeat: int) -> "Picture":
+        """Return the picture, enlarged; what was not read for it yet is read now."""
         side = max(self.factor, _BAND_PX // self.factor * self.factor)
         for plane in range(self.n_planes):
             for region in grid(whole((self.height, self.width)), side):
                 top, left = (s.start // self.factor for s in (region.rows, region.columns))
                 if not self._is_known[plane, top, left]:
                     self.read(plane, region)
-        return Picture(self._picture, 1)
+        return Picture(self._picture, repeat)
 
 
 class Picture:

@@ -38,6 +38,8 @@ class SourceImage:
         The last channel is opacity, and is not translated.
     level_shapes
         Of all levels of a multiscale layer, level 0 first; one for other images.
+    smaller
+        Arrays of the levels after level 0, where there are such.
     path
         Of the file that it was read from, where that is known.
     notes
@@ -54,6 +56,7 @@ class SourceImage:
     time_step_s: float | None = None
     has_alpha: bool = False
     level_shapes: tuple[tuple[int, ...], ...] = ()
+    smaller: tuple[Any, ...] = ()
     path: Path | None = None
     notes: tuple[str, ...] = ()
 

@@ -47,7 +47,7 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
             step_s = time_step_s(ome.get("TimeIncrement"), ome.get("TimeIncrementUnit", "s"))
             if tif.imagej_metadata:
                 step_s = time_step_s(tif.imagej_metadata.get("finterval"), "s")
-        array = TiffPixels(path)
+        array, *smaller = (TiffPixels(path, level) for level in range(len(shapes)))
     except DECODING_ERRORS as error:
         raise UnreadableError(first_line(error)) from error
     found = axes_of_file(stored) if axes is None else Axes.parse(axes, len(stored))
@@ -68,6 +68,7 @@ def open_tiff(path: Path, axes: str | None) -> SourceImage:
         time_step_s=step_s,
         has_alpha=has_alpha and found.channel == stored.index("S"),
         level_shapes=shapes,
+        smaller=tuple(smaller),
         path=path.absolute(),
         notes=tuple(notes),
     )

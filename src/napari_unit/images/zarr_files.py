@@ -107,6 +107,7 @@ def _open_image(path: Path, group: "zarr.Group", axes: str | None) -> SourceImag
         channel_names=_channel_names(described.get("omero"), found.channels_in(levels[0].shape)),
         time_step_s=step_s,
         level_shapes=tuple(level.shape for level in levels),
+        smaller=tuple(levels[1:]),
         path=path.absolute(),
         notes=(f"{path.name} holds {n_images} images; the first one is taken.",)
         if n_images > 1
