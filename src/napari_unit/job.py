@@ -1,6 +1,6 @@
 """A translation from its image to its result, step by step."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,8 @@ def translation_job(
     if out is not None:
         check_free(out)
         begun = WorkFolder.beside(out).begun_with()
+    elif request.cluster is not None:
+        raise ValueError("A cluster writes its result to a file; say which one (out).")
     prepared = prepare(image, request, begun or {})
     output: Output
     if out is not None:
@@ -65,7 +67,7 @@ def translation_job(
         taken = prepared.plan.memory_bytes if prepared.plan.device == "cpu" else 0
         output = MemoryOutput(prepared.result, taken)
     with output as sink:
-        report = yield from _run(prepared, sink, output.work)
+        report = yield from _run(prepared, sink, output.work, request.cluster)
         provenance = provenance_of(
             image, prepared.loaded, prepared.plan, report.calibration, report.n_saturated
         )
@@ -91,7 +93,7 @@ def calibration_path(out: Path) -> Path:
 
 
 def _run(
-    prepared: Prepared, sink: Any, work: WorkFolder | None
+    prepared: Prepared, sink: Any, work: WorkFolder | None, cluster: Any
 ) -> Generator["Progress", None, "Report"]:
     """Run the engine; what it measures outlives the process where there is a work folder."""
     from napari_unit.engine.calibration import to_bytes
@@ -109,11 +111,45 @@ def _run(
         work.put(_CALIBRATION, to_bytes(calibration, about))
 
     known = _known_from(work, prepared.known)
+    if cluster is not None:
+        return (yield from _run_on_cluster(cluster, prepared, sink, work, known, keep))
     return (
         yield from run_plan(
             prepared.plan, prepared.model, prepared.planes, sink, known, work.scratch_path, keep
         )
     )
+
+
+def _run_on_cluster(
+    cluster: Any,
+    prepared: Prepared,
+    sink: Any,
+    work: WorkFolder,
+    known: "Known",
+    keep: "Callable[[Calibration], None]",
+) -> Generator["Progress", None, "Report"]:
+    from napari_unit.cluster.client import connected
+    from napari_unit.cluster.run import run_on_cluster
+
+    # the workers need a model that all of them can read, as they can read the output
+    shared = work.path / "model.safetensors"
+    shared.write_bytes(prepared.loaded.path.read_bytes())
+    try:
+        with connected(cluster) as client:
+            return (
+                yield from run_on_cluster(
+                    client,
+                    prepared.plan,
+                    prepared.model,
+                    (shared.absolute(), prepared.loaded.sha256),
+                    prepared.planes,
+                    sink,
+                    known,
+                    keep,
+                )
+            )
+    finally:
+        shared.unlink(missing_ok=True)
 
 
 def _known_from(work: WorkFolder, known: "Known") -> "Known":

@@ -1,7 +1,6 @@
 """Make a translation of which only what is looked at is computed."""
 
 import uuid
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,8 @@ from napari_unit.provenance import origin_of, provenance_of
 from napari_unit.request import TranslationRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_unit.domains import Domain
     from napari_unit.engine.planes import PlaneSource
     from napari_unit.engine.run import Calibration

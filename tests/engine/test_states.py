@@ -37,7 +37,7 @@ class Counting(ArraySource):
 def plan(random_model: Callable[..., TranslationModel]) -> SweepPlan:
     route = route_of(random_model(width=2, n_shared=4).steps("a", "b"))
     fields = [Field(0, core) for core in grid(whole(SIZE), 28)]
-    return plan_sweep(route, SIZE, fields, Pieces(strip_px=40))
+    return plan_sweep(route, SIZE, fields, Pieces(strip_bytes=40 * 4 * 8))
 
 
 def sweeper_of(plan: SweepPlan) -> tuple[Sweeper, Counting]:

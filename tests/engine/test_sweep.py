@@ -30,7 +30,7 @@ def route(random_model: Callable[..., TranslationModel]) -> Route:
 
 @pytest.fixture(params=["one piece", "many pieces"])
 def pieces(request: pytest.FixtureRequest) -> Pieces:
-    return Pieces(28, 50, 12) if request.param == "many pieces" else Pieces()
+    return Pieces(28, 50 * 4 * 8, 12) if request.param == "many pieces" else Pieces()
 
 
 def padded(planes: np.ndarray) -> PaddedPlanes:

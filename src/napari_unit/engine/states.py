@@ -18,14 +18,18 @@ PerField = tuple[Moments | None, ...]
 """What a step has measured of each field; None where it has no normalisation."""
 
 
-class States(Protocol):
+class LastMaps(Protocol):
+    """Has the last maps of a sweep."""
+
+    def last_map(self, sweeper: Sweeper, number: int) -> FeatureMap:
+        """Return a field's last kept map, normalised, after the sweep."""
+
+
+class States(LastMaps, Protocol):
     """Keeps the fields of a sweep."""
 
     def advance(self, sweeper: Sweeper, index: int) -> Generator[int, None, PerField]:
         """Take every field through one step; yields the multiplications carried out."""
-
-    def last_map(self, sweeper: Sweeper, number: int) -> FeatureMap:
-        """Return a field's last kept map, normalised, after the sweep."""
 
 
 class StatesInMemory:
@@ -129,7 +133,7 @@ class StatesOnDisk:
         values = load_file(self._map_path(number, index))["map"]
         skip = None
         if plan.route.steps[index].skip == "close":
-            opened = _opened_at(sweeper, index)
+            opened = opened_at(sweeper, index)
             kept = load_file(self._skip_path(number, opened))["map"]
             source = plan.fields[number].targets[opened - 1]
             skip = FeatureMap(kept.permute(0, 3, 1, 2), source, size)
@@ -139,7 +143,7 @@ class StatesOnDisk:
         """Remove what no later step of this field needs."""
         self._map_path(number, index - 1).unlink(missing_ok=True)
         if sweeper.plan.route.steps[index - 1].skip == "close":
-            self._skip_path(number, _opened_at(sweeper, index - 1)).unlink(missing_ok=True)
+            self._skip_path(number, opened_at(sweeper, index - 1)).unlink(missing_ok=True)
 
     def _map_path(self, number: int, index: int) -> Path:
         return self._folder / f"field-{number}-step-{index}.safetensors"
@@ -148,7 +152,8 @@ class StatesOnDisk:
         return self._folder / f"field-{number}-skip-{index}.safetensors"
 
 
-def _opened_at(sweeper: Sweeper, closing: int) -> int:
+def opened_at(sweeper: Sweeper, closing: int) -> int:
+    """Return the last step before another one that keeps its input as a skip."""
     steps = sweeper.plan.route.steps
     return max(i for i in range(closing) if steps[i].skip == "open")
 

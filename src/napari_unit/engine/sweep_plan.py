@@ -16,19 +16,20 @@ class Pieces:
     ----------
     cell_px
         Side of the regions that are read, in pixels of the image.
-    strip_px
-        Pixels of a kept map that are computed from the map before.
+    strip_bytes
+        Part of a kept map in float32 that is computed from the map before; stays in a CPU's
+        cache while it is measured.
     block_px
         Side of the blocks in which maps at full resolution are computed.
     """
 
     cell_px: int = 1024
-    strip_px: int = 1 << 16
+    strip_bytes: int = 1 << 24
     block_px: int = 256
 
     def smaller(self) -> "Pieces":
         """Return pieces of a quarter of the pixels."""
-        return Pieces(self.cell_px // 2, self.strip_px // 4, self.block_px // 2)
+        return Pieces(self.cell_px // 2, self.strip_bytes // 4, self.block_px // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ def _plan_field(
         target = needed[index].target if is_kept else cores[index]
         has_norm = route.steps[index].block.norm is not None
         if first < index < stop:
-            rows = max(route.geometry[index].kernel, at_once.strip_px // target.columns.length)
+            row_bytes = 4 * route.steps[index].block.conv.out_channels * target.columns.length
+            rows = max(route.geometry[index].kernel, at_once.strip_bytes // row_bytes)
             strips = cover(target.rows, rows)
             parts = tuple(Region(strip, target.columns) for strip in strips)
         elif has_norm or is_kept:

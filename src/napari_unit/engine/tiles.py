@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,30 +76,59 @@ def translate_units(
         written: Future[None] | None = None
         ahead = _read_ahead(reader, tiles, missing)
         for plane, unit in missing:
-            pixels = np.empty(
-                (target.n_channels, unit.rows.length, unit.columns.length), plan.settings.dtype
-            )
-            n_saturated = 0
+            made = _Unit(plan, target, unit)
             parts = list(grid(unit, plan.tile_px))
             for number, tile in enumerate(parts):
-                values = tiles.translate(plane, tile, next(ahead))
-                _refuse_not_finite(values, plane, tile)
-                n_saturated += target.typical_window.saturated(values, plan.settings.dtype)
-                rows, columns = tile.within(unit)
-                pixels[:, rows, columns] = target.typical_window.from_unit(
-                    values, plan.settings.dtype
-                )
+                made.put(plane, tile, tiles.translate(plane, tile, next(ahead)))
                 done += tile.n_px
                 if number + 1 < len(parts):
                     yield Progress("tiles", done, n_px)
             if written is not None:
                 written.result()
-            written = writer.submit(sink.write, plane, unit, pixels, n_saturated)
+            written = writer.submit(sink.write, plane, unit, made.pixels, made.n_saturated)
             if (plane, unit) == missing[-1]:
                 written.result()
-            total += n_saturated
+            total += made.n_saturated
             yield Progress("tiles", done, n_px)
     return total
+
+
+def translate_unit(
+    plan: TranslationPlan, translator: Translator, target: Domain, plane: int, unit: Region
+) -> tuple[NDArray[Any], int]:
+    """Translate one unit; return its pixels (C, Y, X), and how many the dtype cannot hold.
+
+    Parameters
+    ----------
+    plan, translator, target
+        As of `translate_units`.
+    plane, unit
+        Which one.
+    """
+    tiles, made = _Tiles(plan, translator), _Unit(plan, target, unit)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = _read_ahead(reader, tiles, [(plane, unit)])
+        for tile in grid(unit, plan.tile_px):
+            made.put(plane, tile, tiles.translate(plane, tile, next(ahead)))
+    return made.pixels, made.n_saturated
+
+
+class _Unit:
+    """The pixels of a unit, put together of tiles."""
+
+    def __init__(self, plan: TranslationPlan, target: Domain, unit: Region) -> None:
+        self._dtype = plan.settings.dtype
+        self._window = target.typical_window
+        self._unit = unit
+        shape = (target.n_channels, unit.rows.length, unit.columns.length)
+        self.pixels = np.empty(shape, self._dtype)
+        self.n_saturated = 0
+
+    def put(self, plane: int, tile: Region, values: NDArray[np.float32]) -> None:
+        _refuse_not_finite(values, plane, tile)
+        self.n_saturated += self._window.saturated(values, self._dtype)
+        rows, columns = tile.within(self._unit)
+        self.pixels[:, rows, columns] = self._window.from_unit(values, self._dtype)
 
 
 def units_of(

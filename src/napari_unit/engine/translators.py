@@ -24,7 +24,7 @@ from napari_unit.engine.runner import (
     route_of,
     translate_region,
 )
-from napari_unit.engine.states import States
+from napari_unit.engine.states import LastMaps
 from napari_unit.engine.statistics import NormStatistics
 from napari_unit.engine.sweep import Sweeper
 from napari_unit.geometry.regions import Region, plan_region
@@ -89,7 +89,7 @@ class FromMaps:
         After the sweep; its fields cover every plane.
     """
 
-    def __init__(self, sweeper: Sweeper, states: States) -> None:
+    def __init__(self, sweeper: Sweeper, states: LastMaps) -> None:
         self._sweeper = sweeper
         self._states = states
         self._held: tuple[int, FeatureMap] | None = None

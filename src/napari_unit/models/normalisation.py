@@ -112,6 +112,8 @@ class MeasurableNorm(nn.Module):
         return x * scale + shift
 
 
+_EXACT_FROM_PX = 1 << 16
+"""Larger maps are normalised by sums in float64."""
 _PIXELS_AT_ONCE = 8192
 """Pixels whose moments are taken in float32 before they are merged in float64."""
 
@@ -164,8 +166,8 @@ class InstanceNorm(MeasurableNorm):
         """Normalise in float32 at least, whatever the precision of x."""
         if x.device.type != "cpu":
             return nn.functional.instance_norm(_at_least_float32(x), eps=self.eps).to(x.dtype)
-        if not torch.is_grad_enabled():
-            # whole images: the batch norm below sums all pixels in float32
+        if x.shape[2] * x.shape[3] > _EXACT_FROM_PX and not torch.is_grad_enabled():
+            # the batch norm below sums all pixels in float32: a thousandth off for a million
             return torch.cat([self._normalised_exactly(image) for image in x.split(1)])
         # A batch norm of one image is the same, computed in the precision of its weights, and keeps
         # channels-last maps as they are: torch's instance norm copies them to another layout.

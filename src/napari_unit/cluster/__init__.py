@@ -1,0 +1,1 @@
+"""A translation on the workers of a cluster, by dask.distributed."""
