@@ -11,7 +11,7 @@ import tifffile
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from napari_unit import _translate, cli
+from napari_unit import cli, job
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.files import open_path
 from napari_unit.images.source_image import SourceImage
@@ -85,21 +85,24 @@ def test_translate_writes_the_image_and_says_what_it_did(
 
 def test_every_setting_reaches_the_engine(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[TranslationRequest] = []
-    do = _translate.translation_job
+    do = job.translation_job
 
     def listen(image: SourceImage, request: TranslationRequest) -> Any:
         asked.append(request)
         return do(image, request)
 
-    monkeypatch.setattr(_translate, "translation_job", listen)
+    monkeypatch.setattr(job, "translation_job", listen)
     tifffile.imwrite("stack.tif", np.stack([GRAY, GRAY]), metadata={"axes": "QYX"})
     common = ["translate", "stack.tif", "--model", "nuclei", "--to", "synthetic", "--quiet"]
     rest = ["--axes", "ZYX", "--statistics", "whole", "--tile", "36", "--device", "cpu"]
-    assert cli.main([*common, "out.tif", *rest, "--dtype", "same", "--seed", "3"]) == 0
+    more = ["--dtype", "same", "--seed", "3", "--memory", "1.5 GB"]
+    assert cli.main([*common, "out.tif", *rest, *more]) == 0
     with tifffile.TiffFile("out.tif") as tif:
         assert (tif.series[0].axes, tif.series[0].dtype) == ("ZYX", np.uint16)
     assert asked == [
-        TranslationRequest("nuclei", "synthetic", "whole", 36, "cpu", "same", "out.tif", 3)
+        TranslationRequest(
+            "nuclei", "synthetic", "whole", 36, "cpu", "same", "out.tif", 3, "1.5 GB"
+        )
     ]
 
 

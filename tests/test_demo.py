@@ -46,7 +46,8 @@ def test_the_demo_writes_all_it_promises(
     assert cli.main(["demo", "--size", "160", "--no-viewer", "--tile", "64"]) == 0
     folder = workplace / "napari-unit-demo"
     names = ["labels.ome.tif", "side_by_side.png", "simulated.ome.tif", "translation.ome.tif"]
-    assert sorted(path.name for path in folder.iterdir()) == names
+    beside = "translation.ome.tif.calibration.safetensors"
+    assert sorted(path.name for path in folder.iterdir()) == [*names, beside]
     images = {name: open_path(folder / name) for name in names if name.endswith("tif")}
     assert all(image.shape == (160, 160) for image in images.values())
     assert all(image.pixel_size == SIZE for image in images.values())

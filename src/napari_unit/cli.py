@@ -101,13 +101,18 @@ def _add_translate(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="NAME", help="name of a model or path of a model file")
     add("--to", metavar="DOMAIN", help="domain to translate to")
     add("--axes", metavar="LETTERS", help="axes of the image, where it does not name them: ZYX")
-    add("--statistics", default="image", choices=("image", "whole"),
-        help="normalise by a sample of the image, or exactly as the whole")  # fmt: skip
+    add("--statistics", default="image", choices=("image", "whole", "model", "local", "tile"),
+        help="normalise by a sample of the image (image), exactly as in one piece (whole), by "
+        "what the model was trained on (model), by the surroundings (local), each tile alone "
+        "(tile)")  # fmt: skip
     add("--tile", default="auto", type=_tile, metavar="PX", help="side of a tile, or auto")
     add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps")
     add("--dtype", default="float32", choices=("float32", "same", "uint8", "uint16"),
         help="of the pixels written; same: as the image")  # fmt: skip
     add("--seed", type=int, metavar="N", help="of the sample of the image")
+    add("--memory", metavar="SIZE", help="what the networks' maps may take (2 GB)")
+    add("--calibration", metavar="FILE", help="of an earlier translation; nothing is measured")
+    add("--cluster", metavar="WHERE", help="address of a dask scheduler, or local")
     add("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_translate)
 
@@ -129,6 +134,9 @@ def _translate(args: argparse.Namespace) -> int:
         dtype=args.dtype,
         out=args.out,
         seed=args.seed,
+        memory=args.memory,
+        calibration=args.calibration,
+        cluster=args.cluster,
     )
     image = open_path(args.image, args.axes)
     try:

@@ -12,9 +12,9 @@ from napari_unit.engine.local import LocalMoments
 from napari_unit.engine.measuring import Measured, calibrate, measure_statistics
 from napari_unit.engine.planes import PaddedPlanes
 from napari_unit.engine.planning import plan_translation
+from napari_unit.engine.pooling import pool_statistics
 from napari_unit.engine.sampling import Field, Sample, all_of
 from napari_unit.engine.settings import EngineSettings
-from napari_unit.engine.statistics import NormStatistics
 from napari_unit.geometry.regions import grid, whole
 from napari_unit.images.axes import Axes
 from napari_unit.images.storage import ArraySource
@@ -104,12 +104,28 @@ def test_tiles_on_their_own_need_no_statistics(model: TranslationModel, finish: 
 
 
 def test_the_models_statistics_are_taken_as_they_are(model: TranslationModel, finish: Any) -> None:
-    whole_image = calibrated(model, finish, "whole").calibration.statistics
-    assert whole_image is not None
-    given = NormStatistics("model", whole_image.moments, 256, 256, (0.0,) * 21, 0)
-    found = calibrated(model, finish, "model", None, given)
-    assert found.calibration.statistics is given
-    assert found.calibration.window == Window((-1.0,), (1.0,))
+    crops = torch.from_numpy(IMAGE).unfold(2, 32, 16).unfold(3, 32, 16).reshape(-1, 1, 32, 32)
+    stored = pool_statistics(model.steps("a", "b"), crops.double())
+    found = calibrated(model, finish, "model", None, stored).calibration
+    assert found.statistics is not None
+    assert found.statistics.moments == stored.moments
+    assert found.window == Window((-1.0,), (1.0,))
+    assert found.notes == ()
+
+
+def test_an_image_unlike_the_models_own_is_remarked(model: TranslationModel, finish: Any) -> None:
+    crops = torch.from_numpy(IMAGE).unfold(2, 32, 16).unfold(3, 32, 16).reshape(-1, 1, 32, 32)
+    stored = pool_statistics(model.steps("a", "b"), 0.05 * crops.double() - 0.9)
+    found = calibrated(model, finish, "model", None, stored).calibration
+    (note,) = found.notes
+    assert "The image is unlike those that the model's own statistics stand for" in note
+
+
+def test_a_model_without_statistics_of_its_own_is_refused(
+    model: TranslationModel, finish: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"no statistics of its own; use .*calibrate"):
+        calibrated(model, finish, "model")
 
 
 def test_known_intensities_are_not_measured_again(model: TranslationModel, finish: Any) -> None:

@@ -9,7 +9,6 @@ from torch import Tensor
 from napari_unit.engine import pooling
 from napari_unit.engine.pooling import pool_statistics
 from napari_unit.engine.run import EngineSettings, Known, plan_translation, run_plan
-from napari_unit.engine.statistics import statistics_of_model
 from napari_unit.images.axes import Axes
 from napari_unit.images.storage import ArraySink, ArraySource
 from napari_unit.models.model import TranslationModel
@@ -112,7 +111,7 @@ def test_tiles_by_stored_moments_are_the_networks_frozen_by_them(
     planes, out = ArraySource(image.numpy(), axes, 1), np.full(image.shape, np.nan, "float32")
     settings = EngineSettings(statistics="model", tile_px=32, device="cpu")
     plan = plan_translation(model, "a", "b", planes, settings)
-    known = Known(statistics=statistics_of_model(stored))
+    known = Known(statistics=stored)
     finish(run_plan(plan, model, planes, ArraySink(out, axes), known))
     norms = [step.block.norm for step in model.steps("a", "b") if step.block.norm is not None]
     for norm, moments in zip(norms, stored.moments, strict=True):

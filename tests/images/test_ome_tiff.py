@@ -143,3 +143,15 @@ def test_axes_are_stored_with_rows_and_columns_last() -> None:
     assert [stored_axes(Axes(a)).letters for a in ("XYZ", "YXC", "YXS", "CZYX")] == [
         "ZYX", "CYX", "YXS", "CZYX",
     ]  # fmt: skip
+
+
+def test_an_image_of_one_column_comes_back(tmp_path: Path) -> None:
+    """tifffile would take its rows for columns, and columns for samples."""
+    levels = [np.array([[1, 2], [3, 4], [5, 6]], "u1"), np.array([[7], [9]], "u1")]
+    shapes = tuple(level.shape for level in levels)
+    plan = OmeTiffPlan(Axes("YX"), shapes, np.dtype("u1"), ("dna",), None, "column")
+    for _ in write_ome_tiff(tmp_path / "a.ome.tif", plan, levels):
+        pass
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tif:
+        for found, level in zip(tif.series[0].levels, levels, strict=True):
+            assert np.array_equal(found.asarray(), level)

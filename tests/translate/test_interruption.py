@@ -21,6 +21,8 @@ from napari_unit.request import TranslationRequest
 
 ENDINGS = ("ome.tif", "ome.zarr")
 
+CALIBRATION = "calibration.safetensors"
+
 
 @pytest.fixture
 def stack(rng: np.random.Generator) -> np.ndarray:
@@ -80,7 +82,7 @@ def test_an_interruption_in_any_phase_leaves_nothing_that_looks_whole(
     if phase in ("levels", "writing"):
         assert os.listdir(tmp_path) == [f"o.{ending}.partial"]
     napari_unit.translate(layer, nuclei, "real", out=out, tile=32)
-    assert os.listdir(tmp_path) == [out.name]
+    assert sorted(os.listdir(tmp_path)) == [out.name, f"{out.name}.{CALIBRATION}"]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -199,7 +201,7 @@ def test_another_setting_is_refused(
         napari_unit.translate(stack, nuclei, axes="ZYX", out=out, **settings)
     assert not out.exists()
     napari_unit.translate(stack, nuclei, "real", axes="ZYX", out=out, tile=32)
-    assert os.listdir(tmp_path) == ["o.zarr"]
+    assert sorted(os.listdir(tmp_path)) == ["o.zarr", f"o.zarr.{CALIBRATION}"]
 
 
 def test_another_image_or_model_is_refused(
@@ -232,7 +234,7 @@ def test_two_at_once_are_refused(stack: np.ndarray, tmp_path: Path, nuclei: Path
     with pytest.raises(FileExistsError, match=r"Another process is writing to .*o.zarr.partial"):
         next(job())
     list(first)
-    assert os.listdir(tmp_path) == ["o.zarr"]
+    assert sorted(os.listdir(tmp_path)) == ["o.zarr", f"o.zarr.{CALIBRATION}"]
 
 
 def test_an_output_that_appears_meanwhile_is_not_touched(

@@ -102,6 +102,8 @@ def test_metadata_tells_how_the_layer_was_made(gray: np.ndarray, nuclei: Path) -
     told = made.metadata["napari_unit"]
     assert told["window"] == {"low": [0.0], "high": [255.0]}
     assert told["clipped_fraction"] == pytest.approx(np.mean(gray > 255))
+    assert told.pop("squares") == [1, 1]
+    assert told.pop("standard_error") == 0.0
     del told["sha256"], told["window"], told["clipped_fraction"], told["version"]
     assert told == {
         "model": "nuclei", "from": "real", "to": "synthetic", "source": "plate 7",

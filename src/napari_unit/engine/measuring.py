@@ -4,6 +4,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from napari_unit.engine.calibration import Calibration
 from napari_unit.engine.devices import resolve_device
 from napari_unit.engine.familiarity import unlike_training
@@ -226,6 +228,7 @@ def _sweep(
                     break
                 yield done
         if step.block.norm is not None:
+            _refuse_not_finite(per_field)
             frozen = _pooled(plan, per_field)
             moments.append(frozen)
             errors.append(standard_error(per_field, sample.n_eligible))
@@ -245,3 +248,12 @@ def _pooled(plan: TranslationPlan, per_field: tuple[Moments, ...]) -> Frozen:
     if plan.settings.statistics == "local":
         return pool_locally(per_field, cells_of(plan.size, plan.lattice_px))
     return merge_all(per_field)
+
+
+def _refuse_not_finite(per_field: tuple[Moments, ...]) -> None:
+    for moments in per_field:
+        if not bool(torch.isfinite(moments.mean + moments.squared_deviations).all()):
+            raise FloatingPointError(
+                "The network gave numbers that are not finite while its statistics were measured; "
+                "the model may be damaged."
+            )

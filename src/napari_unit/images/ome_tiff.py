@@ -175,4 +175,13 @@ def _tiles(level: Any, is_color: bool, tell: Callable[[], None]) -> Iterator[NDA
                 band = np.asarray(level[(*page, rows, slice(start, start + _READ_PX))])
                 for column in range(0, band.shape[1], TILE_PX):
                     tell()  # before: nothing asks for more after the last tile
-                    yield np.ascontiguousarray(band[:, column : column + TILE_PX])
+                    yield _full_tile(band[:, column : column + TILE_PX])
+
+
+def _full_tile(part: NDArray[Any]) -> NDArray[Any]:
+    """Return a tile of full size; tifffile takes the columns of a column for samples."""
+    if part.shape[:2] == (TILE_PX, TILE_PX):
+        return np.ascontiguousarray(part)
+    tile = np.zeros((TILE_PX, TILE_PX, *part.shape[2:]), part.dtype)
+    tile[: part.shape[0], : part.shape[1]] = part
+    return tile
