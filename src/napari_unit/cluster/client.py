@@ -47,7 +47,7 @@ def connected(cluster: Any) -> Iterator["Client"]:
                 n_workers=n_workers,
                 threads_per_worker=max(1, n_cores // n_workers),
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 host="127.0.0.1",
             ) as local,
             Client(local) as client,

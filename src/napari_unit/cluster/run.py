@@ -71,7 +71,7 @@ def run_on_cluster(
     job = WorkerJob(uuid.uuid4().hex, *model_file, model.domains, planes, plan)
     _check_sendable(job)
     times = [time.perf_counter()]
-    with _Submitting(client) as submit:
+    with _Submitting(client, job.key) as submit:
         states: list[_StatesOnWorkers] = []
 
         def make_states(sweep: SweepPlan, padded: PaddedPlanes) -> _StatesOnWorkers:
@@ -106,17 +106,21 @@ def _check_sendable(job: WorkerJob) -> None:
 class _Submitting:
     """Sends jobs to workers; those that are still out when the block ends are taken back."""
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: "Client", key: str) -> None:
         self.client = client
+        self._key = key
         self._out: set[Any] = set()
 
     def __enter__(self) -> "_Submitting":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._out:
-            self.client.cancel(list(self._out))
-            self._out.clear()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        unfinished = [future for future in self._out if not future.done()]
+        if kind is not None and unfinished:
+            self.client.cancel(unfinished)
+        self._out.clear()
+        # what runs already cannot be taken back, and must not write where another job goes on
+        self.client.run(worker.settle, self._key, on_error="ignore")
 
     def __call__(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         future = self.client.submit(function, *arguments, pure=False)

@@ -17,6 +17,7 @@ from napari_unit.domains import Domain, Window
 from napari_unit.engine.calibration import Calibration
 from napari_unit.engine.devices import resolve_device
 from napari_unit.engine.folding import Frozen
+from napari_unit.engine.measuring import Measured
 from napari_unit.engine.planes import PaddedPlanes, PlaneSink, PlaneSource
 from napari_unit.engine.planning import TranslationPlan
 from napari_unit.engine.runner import FeatureMap, route_of
@@ -25,7 +26,7 @@ from napari_unit.engine.states import opened_at
 from napari_unit.engine.sweep import FieldState, Sweeper
 from napari_unit.engine.sweep_plan import plan_sweep
 from napari_unit.engine.tiles import translate_unit
-from napari_unit.engine.translators import FromMaps, Translator, frozen_translator
+from napari_unit.engine.translators import FromMaps, Translator, translator_for
 from napari_unit.geometry.regions import Region
 from napari_unit.models.file import load_model
 from napari_unit.models.normalisation import Moments
@@ -245,8 +246,16 @@ def translate(
     with here.turn:
         translator = _translator(here, calibration, fields, dict(zip(numbers, maps, strict=True)))
         pixels, n_saturated = translate_unit(here.plan, translator, target, plane, unit)
-    sink.write(plane, unit, pixels, n_saturated)
+        sink.write(plane, unit, pixels, n_saturated)
     return n_saturated
+
+
+def settle(key: str) -> None:
+    """Wait until nothing of a translation is being computed or written here."""
+    here = _prepared.pop(key, None)
+    if here is not None:
+        with here.turn:
+            pass
 
 
 def _translator(
@@ -268,7 +277,9 @@ def _translator(
         }
         return FromMaps(sweeper, _Given(last))
     if here.translator is None:
-        here.translator = frozen_translator(here.plan, here.model, here.planes, calibration)
+        plan = replace(here.plan, reuses_maps=False)
+        measured = Measured(calibration, None)
+        here.translator = translator_for(plan, here.model, here.planes, measured)
     return here.translator
 
 
