@@ -113,6 +113,8 @@ def _add_translate(parser: argparse.ArgumentParser) -> None:
     add("--memory", metavar="SIZE", help="what the networks' maps may take (2 GB)")
     add("--calibration", metavar="FILE", help="of an earlier translation; nothing is measured")
     add("--cluster", metavar="WHERE", help="address of a dask scheduler, or local")
+    add("--precision", default="float32", choices=("float32", "bfloat16"),
+        help="of the tiles; bfloat16 is faster on some hardware, and less exact")  # fmt: skip
     add("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_translate)
 
@@ -137,6 +139,7 @@ def _translate(args: argparse.Namespace) -> int:
         memory=args.memory,
         calibration=args.calibration,
         cluster=args.cluster,
+        precision=args.precision,
     )
     image = open_path(args.image, args.axes)
     try:

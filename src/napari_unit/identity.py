@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 def identity_of(
-    image: SourceImage, loaded: "LoadedModel", plan: "TranslationPlan", mark: str
+    image: SourceImage,
+    loaded: "LoadedModel",
+    plan: "TranslationPlan",
+    mark: str,
+    calibration: str | None = None,
 ) -> dict[str, Any]:
     """Return what the pixels of a translation depend on, by names as users read them.
 
@@ -28,6 +32,8 @@ def identity_of(
         Of the engine.
     mark
         See `napari_unit.images.content_mark.content_mark`.
+    calibration
+        Hash of the file that was given; None where the image is measured.
     """
     from importlib.metadata import version
 
@@ -41,6 +47,8 @@ def identity_of(
         "field": max((r.rows.length for r in plan.fields), default=0),
         "device": plan.device.partition(":")[0],
         "dtype": plan.settings.dtype.name,
+        "precision": plan.settings.precision,
+        "calibration": calibration,
         "axes": image.axes.letters,
         "shape": list(image.shape),
         "levels": [list(shape) for shape in image.level_shapes[1:]],

@@ -1,6 +1,7 @@
 """A translation from its image to its result, step by step."""
 
 from collections.abc import Callable, Generator, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,11 @@ def translation_job(
     prepared = prepare(image, request, begun or {})
     output: Output
     if out is not None:
-        identity = identity_of(image, prepared.loaded, prepared.plan, content_mark(prepared.planes))
+        given = None
+        if request.calibration is not None:
+            given = sha256(Path(request.calibration).read_bytes()).hexdigest()
+        mark = content_mark(prepared.planes)
+        identity = identity_of(image, prepared.loaded, prepared.plan, mark, given)
         output = file_output(prepared.result, image, prepared.target, out, identity)
     else:
         taken = prepared.plan.memory_bytes if prepared.plan.device == "cpu" else 0

@@ -100,7 +100,7 @@ def prepare(image: SourceImage, request: TranslationRequest, begun: Mapping[str,
         statistics = calibration.statistics.mode if calibration.statistics else "tile"
     tile, device = as_begun(begun, request.tile, request.device, available_devices())
     settings = EngineSettings(
-        statistics, tile, device, dtype, request.seed or 0, request.memory_bytes
+        statistics, tile, device, dtype, request.seed or 0, request.memory_bytes, request.precision
     )
     plan = plan_translation(
         model, source.name, target.name, planes, settings,

@@ -60,9 +60,9 @@ def provenance_of(
     -------
     What `origin_of` returns, ``statistics``, ``squares`` (how many were measured, of how many),
     ``standard_error`` (the largest of all normalisations, in their deviations), ``seed``,
-    ``tile`` (px), ``device``, ``dtype``, ``window`` (pixel values that stood for -1 and 1),
-    ``clipped_fraction`` of the image's pixel values outside it, ``n_saturated`` values of the
-    result that its dtype could not hold, ``notes``, ``version``.
+    ``tile`` (px), ``device``, ``precision``, ``dtype``, ``window`` (pixel values that stood for
+    -1 and 1), ``clipped_fraction`` of the image's pixel values outside it, ``n_saturated`` values
+    of the result that its dtype could not hold, ``notes``, ``version``.
     """
     from importlib.metadata import version
 
@@ -81,6 +81,7 @@ def provenance_of(
         "seed": plan.settings.seed,
         "tile": plan.tile_px,
         "device": plan.device,
+        "precision": plan.settings.precision,
         "dtype": plan.settings.dtype.name,
         "window": {"low": list(window.low), "high": list(window.high)},
         "clipped_fraction": calibration.n_clipped / n_values,

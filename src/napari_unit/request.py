@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari_unit.engine.settings import DEFAULT_MEMORY_BYTES, StatisticsMode
+from napari_unit.engine.settings import DEFAULT_MEMORY_BYTES, Precision, StatisticsMode
 
 if TYPE_CHECKING:
     from napari_unit.models.file import LoadedModel
@@ -45,6 +45,8 @@ class TranslationRequest:
         File of an earlier translation of this image with this model; nothing is measured then.
     cluster
         A dask.distributed client, the address of a scheduler, or ``"local"``; None computes here.
+    precision
+        Of the tiles: ``"float32"``, or ``"bfloat16"``, faster and less exact.
     """
 
     model: "str | Path | LoadedModel | None" = None
@@ -58,6 +60,7 @@ class TranslationRequest:
     memory: int | str | None = None
     calibration: str | Path | None = None
     cluster: Any = None
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         """Refuse what can be refused before an image is opened."""

@@ -94,11 +94,23 @@ class _Prepared:
         self.model: TranslationModel = loaded.model
         self.model.domains = job.domains
         # the computer that plans need not have the devices of those that compute
-        self.plan = replace(job.plan, device=str(resolve_device(job.plan.settings.device)))
+        self.plan = replace(job.plan, device=_device(job.plan.settings.device))
         self.planes = job.planes
         self.sweeper: Sweeper | None = None
         self.translator: Translator | None = None
         self.turn = threading.Lock()
+
+
+def _device(wanted: str) -> str:
+    """Return this worker's device: of several GPUs of a computer another one for each worker."""
+    from distributed import get_worker
+
+    device = resolve_device(wanted)
+    if device.type == "cuda" and wanted in ("auto", "cuda"):
+        name = str(get_worker().name)
+        number = int(name) if name.isdecimal() else 0
+        return f"cuda:{number % torch.cuda.device_count()}"
+    return str(device)
 
 
 _prepared: dict[str, _Prepared] = {}

@@ -27,6 +27,7 @@ def convolve(layer: Layer, x: Tensor, step: RegionStep) -> Tensor:
     -------
     Shape (1, C_out, H', W'), exactly the step's target.
     """
+    x = x.to(layer.direct.weight.dtype)  # the last layer may be more precise than the others
     if layer.local is not None:
         y = convolve(replace(layer, local=None, activation="none"), x, step)
         scale, shift = layer.local.at(step.target, y)

@@ -152,6 +152,7 @@ def make_layer(
     moments: Frozen | None,
     device: torch.device,
     size: tuple[int, int] = (0, 0),
+    dtype: torch.dtype | None = None,
 ) -> Layer:
     """Make a step ready to run.
 
@@ -163,10 +164,11 @@ def make_layer(
         Of its normalisation. None for a step that has a normalisation leaves out that and all
         that follows it: the layer then yields what is to be measured.
     device
-        Where it will run. It runs in the precision of the network's parameters, at least
-        float32.
+        Where it will run; in the precision of the network's parameters, at least float32.
     size
         Height and width of the step's whole output; read for local moments only.
+    dtype
+        In which it runs; None leaves that to the parameters.
     """
     geometry = step.block.geometry
     norm = step.block.norm
@@ -175,13 +177,13 @@ def make_layer(
         assert norm is not None
         local = local_affine(norm, moments, size)
     weight, bias = fold(step, None if isinstance(moments, LocalMoments) else moments)
-    dtype = torch.promote_types(step.block.conv.weight.dtype, torch.float32)
+    runs_in = dtype or torch.promote_types(step.block.conv.weight.dtype, torch.float32)
     block = _block_of(geometry, weight.shape[0], device)
 
     def on_device(w: Tensor, b: Tensor) -> Filter:
         return Filter(
-            w.to(device=device, dtype=dtype).contiguous(memory_format=torch.channels_last),
-            b.to(device=device, dtype=dtype),
+            w.to(device=device, dtype=runs_in).contiguous(memory_format=torch.channels_last),
+            b.to(device=device, dtype=runs_in),
         )
 
     blocked = None

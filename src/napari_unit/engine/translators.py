@@ -24,6 +24,7 @@ from napari_unit.engine.runner import (
     route_of,
     translate_region,
 )
+from napari_unit.engine.settings import Precision
 from napari_unit.engine.states import LastMaps
 from napari_unit.engine.statistics import NormStatistics
 from napari_unit.engine.sweep import Sweeper
@@ -70,7 +71,7 @@ class FromPixels:
         """Return the translation (C, Y, X) of a region, in [-1, 1]."""
         assert read is not None
         with calm():
-            values = torch.from_numpy(read)[None].to(self.layers[0].direct.weight)
+            values = _on_device(read, self.layers[0].direct.weight)
             tile = FeatureMap(values, self._source(target), self.planes.size)
             return _pixels(
                 translate_region(self.layers, self.route, tile, target, _block_px(values, target))
@@ -87,11 +88,17 @@ class FromMaps:
     ----------
     sweeper, states
         After the sweep; its fields cover every plane.
+    layers
+        All of the route's, in another precision than the sweeper's.
     """
 
-    def __init__(self, sweeper: Sweeper, states: LastMaps) -> None:
+    def __init__(
+        self, sweeper: Sweeper, states: LastMaps, layers: Sequence[Layer] | None = None
+    ) -> None:
         self._sweeper = sweeper
         self._states = states
+        stop = sweeper.plan.route.kept[1]
+        self._layers = (sweeper.layers if layers is None else layers)[stop:]
         self._held: tuple[int, FeatureMap] | None = None
 
     def read(self, plane: int, target: Region) -> None:
@@ -101,7 +108,7 @@ class FromMaps:
         self, plane: int, target: Region, read: NDArray[np.float32] | None
     ) -> NDArray[np.float32]:
         """Return the translation (C, Y, X) of a region, in [-1, 1]."""
-        layers = self._sweeper.layers[self._sweeper.plan.route.kept[1] :]
+        layers = self._layers
         parts = []
         for number, field in enumerate(self._sweeper.plan.fields):
             part = field.field.core.common(target) if field.field.plane == plane else None
@@ -193,7 +200,14 @@ def translator_for(
         names = (plan.source_domain, plan.target_domain)
         return OnItsOwn(on_device.to(device), *names, padded, halo_px)
     if plan.reuses_maps and measured.swept is not None:
-        return FromMaps(measured.swept.sweeper, measured.swept.states)
+        sweeper, layers = measured.swept.sweeper, None
+        if plan.settings.precision != "float32":
+            assert measured.calibration.statistics is not None
+            layers = frozen_layers(
+                sweeper.plan.route, measured.calibration.statistics, plan.size, device,
+                plan.settings.precision,
+            )  # fmt: skip
+        return FromMaps(sweeper, measured.swept.states, layers)
     return frozen_translator(plan, model, planes, measured.calibration)
 
 
@@ -217,14 +231,21 @@ def frozen_translator(
         padded_length(planes.height, route.geometry),
         padded_length(planes.width, route.geometry),
     )
-    layers = frozen_layers(route, calibration.statistics, size, resolve_device(plan.device))
+    device = resolve_device(plan.device)
+    layers = frozen_layers(route, calibration.statistics, size, device, plan.settings.precision)
     return FromPixels(route, layers, PaddedPlanes(planes, calibration.window, size))
 
 
 def frozen_layers(
-    route: Route, statistics: NormStatistics, size: tuple[int, int], device: torch.device
+    route: Route,
+    statistics: NormStatistics,
+    size: tuple[int, int],
+    device: torch.device,
+    precision: Precision = "float32",
 ) -> tuple[Layer, ...]:
     """Return a route's layers, frozen by these statistics.
+
+    The last layer runs in float32 in any case: near -1, bfloat16 has steps of a grey level.
 
     Raises
     ------
@@ -244,9 +265,18 @@ def frozen_layers(
             None if step.block.norm is None else next(moments),
             device,
             route.size_at(index + 1, size),
+            torch.bfloat16 if precision == "bfloat16" and index + 1 < len(route.steps) else None,
         )
         for index, step in enumerate(route.steps)
     )
+
+
+def _on_device(pixels: NDArray[np.float32], like: Tensor) -> Tensor:
+    values = torch.from_numpy(pixels)[None]
+    if like.device.type == "cuda":
+        # from pinned memory the copy runs while the device still computes the tile before
+        return values.pin_memory().to(like.device, non_blocking=True).to(like.dtype)
+    return values.to(like)
 
 
 def _with_halo(span: Span, halo_px: int, length: int) -> Span:
