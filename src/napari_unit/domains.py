@@ -1,8 +1,9 @@
 """A domain: what its channels are and how its pixel values map to [-1, 1] and back."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -55,10 +56,25 @@ class Window:
         -------
         Shape (C, Y, X), float32.
         """
+        if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
+            unit = np.empty(pixels.shape, np.float32)
+            tables = _unit_tables(self, pixels.dtype)
+            for table, channel, out in zip(tables, pixels, unit, strict=True):
+                np.take(table, channel, out=out, mode="clip")
+            return unit
+        return self._mapped_to_unit(pixels)
+
+    def _mapped_to_unit(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        unit = np.empty(pixels.shape, np.float32)
         low, span = self._low_and_span()
-        # float64 in between: uint32 and float64 pixels would lose their low bits in float32
-        unit = (pixels.astype(np.float64) - low) * (2.0 / span) - 1.0
-        return np.clip(unit, -1.0, 1.0).astype(np.float32)
+        for rows in _bands(pixels.shape):
+            # float64 in between: uint32 and float64 pixels would lose their low bits in float32
+            values = pixels[:, rows].astype(np.float64)
+            values -= low
+            values *= 2.0 / span
+            values -= 1.0
+            unit[:, rows] = np.clip(values, -1.0, 1.0, out=values)
+        return unit
 
     def outside(self, pixels: NDArray[Any]) -> int:
         """Count the pixel values that `to_unit` clips."""
@@ -80,26 +96,59 @@ class Window:
         -------
         Shape (C, Y, X).
         """
-        low, span = self._low_and_span()
-        pixels = (unit.astype(np.float64) + 1.0) * (span / 2.0) + low
-        if dtype.kind in "iu":
-            bounds = np.iinfo(dtype)
-            pixels = np.clip(np.rint(pixels), bounds.min, bounds.max)
-        return pixels.astype(dtype)
+        pixels = np.empty(unit.shape, dtype)
+        for rows in _bands(unit.shape):
+            values = self._pixel_values(unit[:, rows])
+            if dtype.kind in "iu":
+                bounds = np.iinfo(dtype)
+                np.clip(np.rint(values, out=values), bounds.min, bounds.max, out=values)
+            pixels[:, rows] = values
+        return pixels
 
     def saturated(self, unit: NDArray[np.float32], dtype: np.dtype[Any]) -> int:
         """Count the values that `from_unit` must clip to the range of an integer dtype."""
         if dtype.kind not in "iu":
             return 0
-        low, span = self._low_and_span()
-        pixels = np.rint((unit.astype(np.float64) + 1.0) * (span / 2.0) + low)
         bounds = np.iinfo(dtype)
-        return int(np.count_nonzero((pixels < bounds.min) | (pixels > bounds.max)))
+        if bounds.min <= round(min(self.low)) and round(max(self.high)) <= bounds.max:
+            return 0
+        n = 0
+        for rows in _bands(unit.shape):
+            values = np.rint(self._pixel_values(unit[:, rows]))
+            n += int(np.count_nonzero((values < bounds.min) | (values > bounds.max)))
+        return n
+
+    def _pixel_values(self, unit: NDArray[np.float32]) -> NDArray[np.float64]:
+        low, span = self._low_and_span()
+        values = unit.astype(np.float64)
+        values += 1.0
+        values *= span / 2.0
+        values += low
+        return values
 
     def _low_and_span(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         low = np.asarray(self.low, np.float64).reshape(-1, 1, 1)
         high = np.asarray(self.high, np.float64).reshape(-1, 1, 1)
         return low, high - low
+
+
+_BAND_VALUES = 1 << 15
+"""Values that are mapped at once, so that they stay in a CPU's cache."""
+
+
+def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield rows of pixels (C, Y, X) in bands of a few values."""
+    step = max(1, _BAND_VALUES // max(1, shape[0] * shape[2]))
+    for first in range(0, shape[1], step):
+        yield slice(first, first + step)
+
+
+@lru_cache(maxsize=8)
+def _unit_tables(window: Window, dtype: np.dtype[Any]) -> NDArray[np.float32]:
+    """Return what each pixel value of an unsigned type of at most 16 bits maps to, per channel."""
+    values = np.arange(np.iinfo(dtype).max + 1, dtype=np.float64)
+    shape = (len(window.low), 1, len(values))
+    return window._mapped_to_unit(np.broadcast_to(values, shape))[:, 0]
 
 
 @dataclass(frozen=True, slots=True)

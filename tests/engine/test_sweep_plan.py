@@ -85,4 +85,4 @@ def test_work_is_the_arithmetic_of_each_step(route: Route) -> None:
 
 def test_smaller_pieces_have_a_quarter_of_the_pixels() -> None:
     smaller = Pieces().smaller()
-    assert (smaller.cell_px, smaller.strip_bytes, smaller.block_px) == (512, 1 << 22, 128)
+    assert (smaller.cell_px, smaller.strip_bytes, smaller.block_px) == (512, 1 << 20, 128)

@@ -60,10 +60,50 @@ def _convolve_directly(layer: Layer, x: Tensor, step: RegionStep) -> Tensor:
         x = nn.functional.interpolate(x, scale_factor=float(up))
         (top, bottom), (left, right) = step.rows.crop, step.columns.crop
         x = x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+    if up == 1 and any((*step.rows.pad, *step.columns.pad)):
+        y = _convolve_at_edges(layer, x, step)
+        if y is not None:
+            return y
     filters = layer.direct
     y = nn.functional.conv2d(_reflect(x, step), filters.weight, filters.bias, layer.geometry.stride)
     activate(y, layer.activation)
     return y
+
+
+def _convolve_at_edges(layer: Layer, x: Tensor, step: RegionStep) -> Tensor | None:
+    """Convolve a tile at true edges without copying it to be padded; None where that cannot be.
+
+    Zeros stand in for the reflection, at no cost; the lines that see it are computed again.
+    """
+    filters, geometry = layer.direct, layer.geometry
+    pad, length = geometry.padding, step.target.rows.length
+    wide = step.columns.pad in ((0, 0), (pad, pad))
+    first = pad if geometry.stride == 1 and step.rows.pad == (0, pad) else 0
+    if (
+        not wide
+        or length <= 4 * pad
+        or not (first or step.rows.pad[0] == pad or not any(step.rows.pad))
+    ):
+        return None
+    padding = (pad if any(step.rows.pad) else 0, pad if any(step.columns.pad) else 0)
+    y = nn.functional.conv2d(x, filters.weight, filters.bias, geometry.stride, padding)
+    y = y[:, :, first : first + length]
+    activate(y, layer.activation)
+    for line in _edge_lines(step, -(-pad // geometry.stride)):
+        _put_line(layer, x, step, line, y)
+    return y
+
+
+def _put_line(layer: Layer, x: Tensor, step: RegionStep, line: Region, y: Tensor) -> None:
+    """Compute some lines of a tile's output, which see a true edge, as the network does."""
+    size = _size_of(step, layer)
+    line_step = RegionStep(
+        step_for(layer.geometry, size[0], line.rows),
+        step_for(layer.geometry, size[1], line.columns),
+    )
+    rows, columns = line_step.source.within(step.source)
+    to_rows, to_columns = line.within(step.target)
+    y[:, :, to_rows, to_columns] = _convolve_directly(layer, x[:, :, rows, columns], line_step)
 
 
 def _convolve_before_upsampling(
@@ -84,16 +124,7 @@ def _convolve_before_upsampling(
     crops = [(span.start % up, -span.stop % up) for span in (step.target.rows, step.target.columns)]
     out = _unpack(y, up, *crops)
     for line in _edge_lines(step, padding - up + 1):
-        size = _size_of(step, layer)
-        line_step = RegionStep(
-            step_for(layer.geometry, size[0], line.rows),
-            step_for(layer.geometry, size[1], line.columns),
-        )
-        rows, columns = line_step.source.within(step.source)
-        to_rows, to_columns = line.within(step.target)
-        out[:, :, to_rows, to_columns] = _convolve_directly(
-            layer, x[:, :, rows, columns], line_step
-        )
+        _put_line(layer, x, step, line, out)
     return out
 
 

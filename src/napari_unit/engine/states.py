@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_unit.engine.runner import FeatureMap
+from napari_unit.engine.spare import SpareMemory
 from napari_unit.engine.sweep import FieldState, Sweeper
 from napari_unit.models.normalisation import Moments
 
@@ -50,7 +51,10 @@ class StatesInMemory:
     def advance(self, sweeper: Sweeper, index: int) -> Generator[int, None, PerField]:
         """Take every field through one step; yields the multiplications carried out."""
         measured: list[Moments | None] = []
+        if sweeper.spare is None:
+            sweeper.spare = SpareMemory()
         for number, state in enumerate(self._states):
+            self._states[number] = FieldState()
             after, moments = yield from sweeper.advance(number, index, state)
             self._states[number] = after.to(self._device)
             measured.append(moments)

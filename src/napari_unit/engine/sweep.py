@@ -19,6 +19,7 @@ from napari_unit.engine.devices import calm
 from napari_unit.engine.folding import Frozen, Layer, apply_frozen, make_layer
 from napari_unit.engine.planes import PaddedPlanes
 from napari_unit.engine.runner import FeatureMap, run_in_blocks
+from napari_unit.engine.spare import SpareMemory
 from napari_unit.engine.sweep_plan import FieldPlan, SweepPlan
 from napari_unit.geometry.regions import Region, RegionStep, plan_region
 from napari_unit.geometry.tiling import Span, step_for
@@ -64,6 +65,11 @@ class Sweeper:
         The image.
     device
         Where to compute.
+
+    Attributes
+    ----------
+    spare
+        Memory for maps; None where every field has its own.
     """
 
     def __init__(self, plan: SweepPlan, planes: PaddedPlanes, device: torch.device) -> None:
@@ -72,6 +78,7 @@ class Sweeper:
         self.device = device
         self.layers: list[Layer] = []
         self.moments: list[Frozen | None] = []
+        self.spare: SpareMemory | None = None
         self._raw: dict[int, Layer] = {}
 
     def freeze(self, moments: Frozen | None) -> None:
@@ -156,34 +163,36 @@ class Sweeper:
         closed = route.steps[index - 1].skip == "close"
         keeps_shape = _keeps_shape(layer)
         with calm():
-            if not keeps_shape:
+            if not keeps_shape and state.skip is not None:
                 self._normalise(index - 1, state)
         source, skip, ready = _taken(state)
-        collected, lost = None, None
         target, strips = field.targets[index], field.pieces[index]
-        is_replaced = keeps_shape and not opens and len(strips) > 1
-        if is_replaced:
+        collected = None
+        if keeps_shape and not opens:
             collected = FeatureMap(source.read(target), target, source.size)
         elif opens and skip is not None and ready < source.region.rows.stop:
             # each row of the old skip is needed no more once the source's row is normalised
             collected = FeatureMap(skip.read(target), target, source.size)
-        for number, strip in enumerate(strips):
+        behind: tuple[Region, Tensor] | None = None  # may lie where the next strip still reads
+        for strip in strips:
             with calm():
                 step = _strip_step(layer, source, strip)
                 if ready < step.source.rows.stop:
                     fresh = Region(Span(ready, step.source.rows.stop), source.region.columns)
                     self._normalise_part(index - 1, source, skip if closed else None, fresh)
                     ready = step.source.rows.stop
-                values = convolve(layer, _with_lost(lost, source, step.source), step)
-                if is_replaced and number + 1 < len(strips):
-                    following = _strip_step(layer, source, strips[number + 1]).source
-                    rows = Region(Span(following.rows.start, strip.rows.stop), following.columns)
-                    lost = FeatureMap(source.read(rows).clone(), rows, source.size)
+                values = convolve(layer, source.read(step.source), step)
+                if behind is not None:
+                    collected = self._collect(field, index, collected, *behind)
+                behind = strip, values
                 self._count(field, index, strip, values, moments)
-                collected = self._collect(field, index, collected, strip, values)
             yield self.plan.work(index) * strip.n_px
-        assert collected is not None
-        return FieldState(collected, source if opens else None if closed else skip)
+        with calm():
+            assert behind is not None
+            collected = self._collect(field, index, collected, *behind)
+        after = FieldState(collected, source if opens else None if closed else skip)
+        self._give_back(after, source, skip)
+        return after
 
     def _to_full_resolution(
         self, field: FieldPlan, index: int, state: FieldState, moments: list[Moments]
@@ -199,6 +208,14 @@ class Sweeper:
             yield self.plan.work(index) * piece.n_px
         return FieldState(last, None, is_raw=False)
 
+    def _give_back(self, state: FieldState, *gone: FeatureMap | None) -> None:
+        """Let the memory of maps be used again that are in no state any more."""
+        used = [kept.values for kept in (state.map, state.skip) if kept is not None]
+        for kept in gone:
+            if self.spare is not None and kept is not None:
+                self.spare.give(kept.values, *used)
+                used.append(kept.values)
+
     def _raw_layer(self, index: int) -> Layer:
         if index not in self._raw:
             self._raw = {index: make_layer(self.plan.route.steps[index], None, self.device)}
@@ -209,7 +226,8 @@ class Sweeper:
         assert state.map is not None
         if state.is_raw:
             self._normalise_part(index, state.map, state.skip, state.map.region)
-            state.skip, state.is_raw = None, False
+            skip, state.skip, state.is_raw = state.skip, None, False
+            self._give_back(state, skip)
 
     def _normalise_part(
         self, index: int, raw: FeatureMap, skip: FeatureMap | None, region: Region
@@ -242,10 +260,8 @@ class Sweeper:
             if region == target:
                 return FeatureMap(values, region, size)
             shape = (1, values.shape[1], target.rows.length, target.columns.length)
-            empty = torch.empty(
-                shape, dtype=values.dtype, device=values.device, memory_format=torch.channels_last
-            )
-            collected = FeatureMap(empty, target, size)
+            memory = SpareMemory() if self.spare is None else self.spare
+            collected = FeatureMap(memory.take(shape, values), target, size)
         collected.read(region).copy_(values)
         return collected
 
@@ -262,13 +278,6 @@ def _taken(state: FieldState) -> tuple[FeatureMap, FeatureMap | None, int]:
 def _keeps_shape(layer: Layer) -> bool:
     geometry, weight = layer.geometry, layer.direct.weight
     return geometry.stride == geometry.upsample == 1 and weight.shape[0] == weight.shape[1]
-
-
-def _with_lost(lost: FeatureMap | None, source: FeatureMap, needed: Region) -> Tensor:
-    if lost is None:
-        return source.read(needed)
-    rest = Region(Span(lost.region.rows.stop, needed.rows.stop), needed.columns)
-    return torch.cat([lost.values, source.read(rest)], dim=2)
 
 
 def _strip_step(layer: Layer, source: FeatureMap, strip: Region) -> RegionStep:

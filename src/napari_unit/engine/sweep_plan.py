@@ -24,7 +24,7 @@ class Pieces:
     """
 
     cell_px: int = 1024
-    strip_bytes: int = 1 << 24
+    strip_bytes: int = 1 << 22
     block_px: int = 256
 
     def smaller(self) -> "Pieces":
