@@ -30,7 +30,9 @@ def test_what_is_left_open_is_as_it_was(begun: Any, asked: Any, taken: Any) -> N
 def test_the_identity_is_plain_and_knows_no_number_of_a_device() -> None:
     array = np.zeros((3, 60, 52), "u2")
     image = SourceImage(array, Axes("ZYX"), "cells", level_shapes=((3, 60, 52), (3, 30, 26)))
-    settings = SimpleNamespace(statistics="image", seed=0, dtype=np.dtype("u1"))
+    settings = SimpleNamespace(
+        statistics="image", seed=0, dtype=np.dtype("u1"), precision="float32"
+    )
     plan: Any = SimpleNamespace(
         source_domain="a",
         target_domain="b",

@@ -107,7 +107,8 @@ def test_metadata_tells_how_the_layer_was_made(gray: np.ndarray, nuclei: Path) -
     del told["sha256"], told["window"], told["clipped_fraction"], told["version"]
     assert told == {
         "model": "nuclei", "from": "real", "to": "synthetic", "source": "plate 7",
-        "statistics": "whole", "tile": 36, "seed": 5, "device": "cpu", "dtype": "float32",
+        "statistics": "whole", "tile": 36, "seed": 5, "device": "cpu", "precision": "float32",
+        "dtype": "float32",
         "n_saturated": 0, "notes": [],
     }  # fmt: skip
 

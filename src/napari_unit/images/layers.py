@@ -1,5 +1,6 @@
 """Napari layers as plain values, and back. Reads no pixels; only `make_layer` imports napari."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,12 +145,19 @@ def make_layer(result: TranslationResult) -> "napari.layers.Image":
     if placement is not None:
         placed = placement.for_axes(source.axes, result.axes)
         fields = {name: getattr(placed, name) for name in Placement.__slots__}
-    return Image(
+    is_lazy = bool(result.provenance.get("lazy"))
+    layer = Image(
         list(result.levels) if len(result.levels) > 1 else result.array,
         multiscale=len(result.levels) > 1,
         rgb=rgb,
         name=result.name,
         contrast_limits=None if rgb else result.contrast_limits,
         metadata={"napari_unit": result.provenance},
+        visible=not is_lazy,
         **fields,
     )
+    if is_lazy:
+        # a visible layer computes its smallest level when it is made, before any viewer has it
+        with getattr(layer, "_block_refresh", nullcontext)():
+            layer.visible = True
+    return layer
