@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seams import seam_excess
 
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.engine import local, memory, sampling, sweep
@@ -406,3 +407,16 @@ def test_a_gpu_gives_the_cpus_pixels(random_model: MakeModel, statistics: Any) -
     cpu, _, _ = translated(model, image, statistics=statistics, tile_px=128)
     gpu, _, _ = translated(model, image, statistics=statistics, tile_px=200, device="cuda")
     np.testing.assert_allclose(gpu, cpu, rtol=0, atol=TOLERANCE)
+
+
+def test_no_seam_is_left_where_tiles_meet(random_model: MakeModel) -> None:
+    """At the borders of tiles an image changes as much as beside them, but for tiles alone."""
+    model, image = random_model(width=4), picture(1, 1, 200, 240)
+    excess = {}
+    for mode in ("image", "whole", "local", "tile"):
+        found, _, _ = translated(model, image, statistics=mode, tile_px=40)
+        borders = list(range(40, 200, 40)), list(range(40, 240, 40))
+        excess[mode] = seam_excess(found[0], *borders) / float(np.ptp(found))
+    noise = max(abs(excess[mode]) for mode in ("image", "whole", "local"))
+    assert noise < 0.01
+    assert excess["tile"] > 5 * noise

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from numpy.typing import NDArray
 
+from napari_unit.cluster.parking import ParkedState, parked, unparked
 from napari_unit.domains import Domain, Window
 from napari_unit.engine.calibration import Calibration
 from napari_unit.engine.devices import resolve_device
@@ -22,8 +22,7 @@ from napari_unit.engine.planes import PaddedPlanes, PlaneSink, PlaneSource
 from napari_unit.engine.planning import TranslationPlan
 from napari_unit.engine.runner import FeatureMap, route_of
 from napari_unit.engine.sampling import Field
-from napari_unit.engine.states import opened_at
-from napari_unit.engine.sweep import FieldState, Sweeper
+from napari_unit.engine.sweep import Sweeper
 from napari_unit.engine.sweep_plan import plan_sweep
 from napari_unit.engine.tiles import translate_unit
 from napari_unit.engine.translators import FromMaps, Translator, translator_for
@@ -62,23 +61,6 @@ class WorkerJob:
     domains: tuple[Domain, Domain]
     planes: PlaneSource
     plan: TranslationPlan
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ParkedState:
-    """A field between two steps, as workers hold it for each other.
-
-    Parameters
-    ----------
-    map, skip
-        Shape (1, H, W, C) each, where they are.
-    is_raw
-        As of `FieldState`.
-    """
-
-    map: NDArray[Any] | None = None
-    skip: NDArray[Any] | None = None
-    is_raw: bool = True
 
 
 class _Prepared:
@@ -160,14 +142,14 @@ def advance(
     with here.turn:
         sweeper = _sweeper(here, window, fields, frozen)
         index = len(frozen)
-        state = _unparked(sweeper, number, index - 1, before[0] if before else ParkedState())
+        state = unparked(sweeper, number, index - 1, before[0] if before else ParkedState())
         steps = sweeper.advance(number, index, state)
         while True:
             try:
                 next(steps)
             except StopIteration as end:
                 after, moments = end.value
-                return _parked(after), moments
+                return parked(after), moments
 
 
 def same(value: Any) -> Any:
@@ -196,32 +178,6 @@ def _sweeper(
     for moments in frozen[len(here.sweeper.layers) :]:
         here.sweeper.freeze(moments)
     return here.sweeper
-
-
-def _parked(state: FieldState) -> ParkedState:
-    def flat(kept: FeatureMap | None) -> NDArray[Any] | None:
-        return None if kept is None else kept.values.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-    return ParkedState(flat(state.map), flat(state.skip), state.is_raw)
-
-
-def _unparked(sweeper: Sweeper, number: int, index: int, parked: ParkedState) -> FieldState:
-    """Return a copy of a field behind a step, which may be written over."""
-    first, stop = sweeper.plan.route.kept
-    index = min(index, stop - 1)
-    if parked.map is None or index < first:
-        return FieldState()
-    field = sweeper.plan.fields[number]
-
-    def unflat(values: NDArray[Any], step: int) -> FeatureMap:
-        size = sweeper.plan.route.size_at(step + 1, sweeper.plan.size)
-        copied = torch.from_numpy(values.copy()).permute(0, 3, 1, 2)
-        return FeatureMap(copied, field.targets[step], size)
-
-    skip = None
-    if parked.skip is not None:
-        skip = unflat(parked.skip, opened_at(sweeper, index + 1) - 1)
-    return FieldState(unflat(parked.map, index), skip, parked.is_raw)
 
 
 def translate(
@@ -284,8 +240,8 @@ def _translator(
         sweeper = _sweeper(here, calibration.window, fields, frozen)
         stop = route.kept[1]
         last = {
-            number: sweeper.finished(_unparked(sweeper, number, stop - 1, parked[0]))
-            for number, parked in maps.items()
+            number: sweeper.finished(unparked(sweeper, number, stop - 1, kept[0]))
+            for number, kept in maps.items()
         }
         return FromMaps(sweeper, _Given(last))
     if here.translator is None:
