@@ -72,13 +72,13 @@ def test_whole_planes_keep_whole_maps(route: Route) -> None:
 def test_work_is_the_arithmetic_of_each_step(route: Route) -> None:
     plan = plan_sweep(route, SIZE, [Field(0, whole(SIZE))])
     weights = [step.block.conv.weight.numel() for step in route.steps]
-    assert plan.work(0) == weights[0]
+    assert plan.work[0] == weights[0]
     # the first map is computed again for the second one, of a quarter of the pixels
-    assert plan.work(1) == 4 * weights[0] + weights[1]
-    assert plan.work(7) == weights[7]
-    assert plan.work(plan.n_steps - 1) == weights[plan.n_steps - 1]
+    assert plan.work[1] == 4 * weights[0] + weights[1]
+    assert plan.work[7] == weights[7]
+    assert plan.work[plan.n_steps - 1] == weights[plan.n_steps - 1]
     assert plan.work_of(plan.fields[0]) == sum(
-        plan.work(index) * plan.fields[0].targets[index].n_px for index in range(plan.n_steps)
+        plan.work[index] * plan.fields[0].targets[index].n_px for index in range(plan.n_steps)
     )
     assert plan.n_px == 96 * 128
 

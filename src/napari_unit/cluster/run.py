@@ -209,7 +209,7 @@ class _StatesOnWorkers:
             number = measured[future]
             found[number] = future.result()
             field = sweeper.plan.fields[number]
-            yield sweeper.plan.work(index) * sum(piece.n_px for piece in field.pieces[index])
+            yield sweeper.plan.work[index] * sum(piece.n_px for piece in field.pieces[index])
         self._submit.release([*measured, frozen, *(s for s in self.states if s is not None)])
         self.states = after
         return tuple(found)

@@ -49,8 +49,26 @@ def convolve(layer: Layer, x: Tensor, step: RegionStep) -> Tensor:
 
 
 def _reflect(x: Tensor, step: RegionStep) -> Tensor:
-    pad = (*step.columns.pad, *step.rows.pad)
-    return nn.functional.pad(x, pad, mode="reflect") if any(pad) else x
+    """Return x (1, C, H, W) with the pixels that the step reflects at true edges.
+
+    Torch's own padding takes as long as a convolution of channels-last maps.
+    """
+    (top, bottom), (left, right) = step.rows.pad, step.columns.pad
+    if not any((top, bottom, left, right)):
+        return x
+    height, width = x.shape[2:]
+    padded = torch.empty(
+        (1, x.shape[1], top + height + bottom, left + width + right),
+        dtype=x.dtype, device=x.device, memory_format=torch.channels_last,
+    )  # fmt: skip
+    padded[:, :, top : top + height, left : left + width] = x
+    for axis, before, length, after in ((3, left, width, right), (2, top, height, bottom)):
+        for i in range(1, before + 1):
+            padded.select(axis, before - i).copy_(padded.select(axis, before + i))
+        for i in range(1, after + 1):
+            last = before + length - 1
+            padded.select(axis, last + i).copy_(padded.select(axis, last - i))
+    return padded
 
 
 def _convolve_directly(layer: Layer, x: Tensor, step: RegionStep) -> Tensor:
@@ -60,37 +78,9 @@ def _convolve_directly(layer: Layer, x: Tensor, step: RegionStep) -> Tensor:
         x = nn.functional.interpolate(x, scale_factor=float(up))
         (top, bottom), (left, right) = step.rows.crop, step.columns.crop
         x = x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
-    if up == 1 and any((*step.rows.pad, *step.columns.pad)):
-        y = _convolve_at_edges(layer, x, step)
-        if y is not None:
-            return y
     filters = layer.direct
     y = nn.functional.conv2d(_reflect(x, step), filters.weight, filters.bias, layer.geometry.stride)
     activate(y, layer.activation)
-    return y
-
-
-def _convolve_at_edges(layer: Layer, x: Tensor, step: RegionStep) -> Tensor | None:
-    """Convolve a tile at true edges without copying it to be padded; None where that cannot be.
-
-    Zeros stand in for the reflection, at no cost; the lines that see it are computed again.
-    """
-    filters, geometry = layer.direct, layer.geometry
-    pad, length = geometry.padding, step.target.rows.length
-    wide = step.columns.pad in ((0, 0), (pad, pad))
-    first = pad if geometry.stride == 1 and step.rows.pad == (0, pad) else 0
-    if (
-        not wide
-        or length <= 4 * pad
-        or not (first or step.rows.pad[0] == pad or not any(step.rows.pad))
-    ):
-        return None
-    padding = (pad if any(step.rows.pad) else 0, pad if any(step.columns.pad) else 0)
-    y = nn.functional.conv2d(x, filters.weight, filters.bias, geometry.stride, padding)
-    y = y[:, :, first : first + length]
-    activate(y, layer.activation)
-    for line in _edge_lines(step, -(-pad // geometry.stride)):
-        _put_line(layer, x, step, line, y)
     return y
 
 

@@ -90,7 +90,7 @@ class StatesOnDisk:
         if all_moments.is_file():
             known = load_file(all_moments)
             for field in fields:
-                yield sweeper.plan.work(index) * sum(piece.n_px for piece in field.pieces[index])
+                yield sweeper.plan.work[index] * sum(piece.n_px for piece in field.pieces[index])
             return tuple(_moments_of(known, f"{number}.") for number in range(self._n_fields))
         measured: list[Moments | None] = []
         for number in range(self._n_fields):
@@ -110,7 +110,7 @@ class StatesOnDisk:
         first, stop = sweeper.plan.route.kept
         path = self._map_path(number, index)
         if path.is_file():
-            work = sweeper.plan.work(index)
+            work = sweeper.plan.work[index]
             yield work * sum(piece.n_px for piece in sweeper.plan.fields[number].pieces[index])
             return _moments_of(load_file(path), "")
         state = FieldState()

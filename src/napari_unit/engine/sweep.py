@@ -151,7 +151,7 @@ class Sweeper:
                     self._count(field, index, block, made, moments)
                     if index == route.kept[0]:
                         collected = self._collect(field, index, collected, block, made)
-            yield self.plan.work(index) * piece.n_px
+            yield self.plan.work[index] * piece.n_px
         return FieldState(collected)
 
     def _from_map(
@@ -173,20 +173,26 @@ class Sweeper:
         elif opens and skip is not None and ready < source.region.rows.stop:
             # each row of the old skip is needed no more once the source's row is normalised
             collected = FeatureMap(skip.read(target), target, source.size)
+        # what no one needs once it is convolved is normalised on the way, and not written back
+        is_passing = keeps_shape and not opens and not closed and ready < source.region.rows.stop
         behind: tuple[Region, Tensor] | None = None  # may lie where the next strip still reads
         for strip in strips:
             with calm():
                 step = _strip_step(layer, source, strip)
-                if ready < step.source.rows.stop:
-                    fresh = Region(Span(ready, step.source.rows.stop), source.region.columns)
-                    self._normalise_part(index - 1, source, skip if closed else None, fresh)
-                    ready = step.source.rows.stop
-                values = convolve(layer, source.read(step.source), step)
+                if is_passing:
+                    x = self._normalised(index - 1, source, step.source)
+                else:
+                    if ready < step.source.rows.stop:
+                        fresh = Region(Span(ready, step.source.rows.stop), source.region.columns)
+                        self._normalise_part(index - 1, source, skip if closed else None, fresh)
+                        ready = step.source.rows.stop
+                    x = source.read(step.source)
+                values = convolve(layer, x, step)
                 if behind is not None:
                     collected = self._collect(field, index, collected, *behind)
                 behind = strip, values
                 self._count(field, index, strip, values, moments)
-            yield self.plan.work(index) * strip.n_px
+            yield self.plan.work[index] * strip.n_px
         with calm():
             assert behind is not None
             collected = self._collect(field, index, collected, *behind)
@@ -205,8 +211,14 @@ class Sweeper:
             with calm():
                 for block, made in run_in_blocks(layers, last, piece, block_px):
                     self._count(field, index, block, made, moments)
-            yield self.plan.work(index) * piece.n_px
+            yield self.plan.work[index] * piece.n_px
         return FieldState(last, None, is_raw=False)
+
+    def _normalised(self, index: int, raw: FeatureMap, region: Region) -> Tensor:
+        """Return part of a step's output from its raw output, which stays as it is."""
+        x = raw.read(region).clone(memory_format=torch.channels_last)
+        apply_frozen(self.plan.route.steps[index], self.moments[index], x, None, region, raw.size)
+        return x
 
     def _give_back(self, state: FieldState, *gone: FeatureMap | None) -> None:
         """Let the memory of maps be used again that are in no state any more."""

@@ -71,6 +71,8 @@ class SweepPlan:
         One plan for each.
     pieces
         How much is computed at once.
+    work
+        Per step: multiplications per pixel behind it, those of recomputed maps included.
     """
 
     route: Route
@@ -78,26 +80,17 @@ class SweepPlan:
     size: tuple[int, int]
     fields: tuple[FieldPlan, ...]
     pieces: Pieces
+    work: tuple[int, ...]
 
     @property
     def n_px(self) -> int:
         """Pixels of all fields."""
         return sum(field.field.core.n_px for field in self.fields)
 
-    def work(self, index: int) -> int:
-        """Return the multiplications per pixel behind a step, recomputed maps included."""
-        first, stop = self.route.kept
-        start = 0 if index <= first else index if index < stop else stop
-        per_lattice_cell = [
-            step.block.conv.weight.numel() * area
-            for step, area in zip(self.route.steps, self._areas(), strict=True)
-        ]
-        return sum(per_lattice_cell[start : index + 1]) // self._areas()[index]
-
     def work_of(self, field: FieldPlan) -> int:
         """Return the multiplications that measuring a field takes."""
         return sum(
-            self.work(index) * piece.n_px
+            self.work[index] * piece.n_px
             for index in range(self.n_steps)
             for piece in field.pieces[index]
         )
@@ -115,12 +108,6 @@ class SweepPlan:
         ]
         return itemsize * max(made + before for made, before in zip(maps, [0, *maps], strict=False))
 
-    def _areas(self) -> list[int]:
-        """Return the pixels behind each step that stand for one of the coarsest map."""
-        scale = [self.route.size_at(i + 1, self.size) for i in range(len(self.route.steps))]
-        least = min(height * width for height, width in scale)
-        return [height * width // least for height, width in scale]
-
 
 def plan_sweep(
     route: Route,
@@ -132,7 +119,22 @@ def plan_sweep(
     with_norm = [i for i, step in enumerate(route.steps) if step.block.norm is not None]
     n_steps = max([route.kept[1], *(index + 1 for index in with_norm)])
     planned = tuple(_plan_field(route, size, n_steps, field, pieces) for field in fields)
-    return SweepPlan(route, n_steps, size, planned, pieces)
+    work = tuple(_work(route, size, index) for index in range(n_steps))
+    return SweepPlan(route, n_steps, size, planned, pieces, work)
+
+
+def _work(route: Route, size: tuple[int, int], index: int) -> int:
+    """Return the multiplications per pixel behind a step, since the last map that is kept."""
+    first, stop = route.kept
+    start = 0 if index <= first else index if index < stop else stop
+    # pixels behind each step that stand for one of the coarsest map
+    sizes = [route.size_at(i + 1, size) for i in range(len(route.steps))]
+    least = min(height * width for height, width in sizes)
+    areas = [height * width // least for height, width in sizes]
+    per_cell = [
+        step.block.conv.weight.numel() * area for step, area in zip(route.steps, areas, strict=True)
+    ]
+    return sum(per_cell[start : index + 1]) // areas[index]
 
 
 def _plan_field(

@@ -114,7 +114,7 @@ class MeasurableNorm(nn.Module):
 
 _EXACT_FROM_PX = 1 << 16
 """Larger maps are normalised by sums in float64."""
-_PIXELS_AT_ONCE = 8192
+_VALUES_AT_ONCE = 1 << 18
 """Pixels whose moments are taken in float32 before they are merged in float64."""
 
 
@@ -128,8 +128,8 @@ def _moments_per_channel(x: Tensor) -> Moments:
     if x.device.type == "cpu":
         # torch's var_mean over the pixels of a channels-last map is ten times slower than this
         pixels = values.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-        starts = range(0, len(pixels), _PIXELS_AT_ONCE)
-        groups = [pixels[start : start + _PIXELS_AT_ONCE] for start in starts]
+        at_once = min(8192, max(1, _VALUES_AT_ONCE // x.shape[1]))
+        groups = pixels.split(at_once)
         counts = torch.tensor([len(group) for group in groups], dtype=torch.float64)
         mean = torch.stack([group.mean(0) for group in groups])  # (G, C)
         deviations = torch.stack(
