@@ -53,7 +53,7 @@ def _assert_close(one, other, tolerance):
 
 
 def _children():
-    """Return child processes, but for those that Python keeps for later (see tests of a cluster)."""
+    """Return child processes, but for those that Python keeps for later."""
     kept = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
     return [
         child
