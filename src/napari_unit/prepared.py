@@ -94,6 +94,11 @@ def prepare(image: SourceImage, request: TranslationRequest, begun: Mapping[str,
     if loaded.statistics is not None:
         stored = loaded.statistics[model.index_of(source.name)]
     known, statistics = Known(None, stored), request.statistics
+    if statistics == "model" and stored is None and request.calibration is None:
+        raise ValueError(
+            f"The model {loaded.card.name!r} has no statistics of its own; use statistics "
+            "'image', or add them with napari-unit calibrate."
+        )
     if request.calibration is not None:
         calibration = _calibration(Path(request.calibration), loaded, source.name, target.name)
         known = Known(calibration, stored)
@@ -113,6 +118,10 @@ def prepare(image: SourceImage, request: TranslationRequest, begun: Mapping[str,
 def _calibration(path: Path, loaded: "LoadedModel", source: str, target: str) -> Any:
     from napari_unit.engine.calibration import from_bytes
 
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no calibration {path}; give the file that lies beside a translation."
+        )
     calibration, about = from_bytes(path.read_bytes(), str(path))
     wanted = {"sha256": loaded.sha256, "from": source, "to": target}
     for name, value in wanted.items():
