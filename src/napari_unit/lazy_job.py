@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from napari_unit.images.axes import shape_of_result
 from napari_unit.images.color import contrast_limits
 from napari_unit.images.layers import TranslationResult
-from napari_unit.images.overviews import PooledPlanes, Remembering, factors_of
+from napari_unit.images.overviews import Enlarged, PooledPlanes, Remembering, factors_of
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.storage import ArraySource
 from napari_unit.lazy import LazyLevel, LazyTranslation, Making, TileCache
@@ -19,11 +19,9 @@ from napari_unit.provenance import origin_of, provenance_of
 from napari_unit.request import TranslationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from napari_unit.domains import Domain
     from napari_unit.engine.planes import PlaneSource
-    from napari_unit.engine.run import Calibration
     from napari_unit.engine.translators import Translator
 
 _OVERVIEW_PX = 2048
@@ -77,25 +75,21 @@ class _LazyJob:
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
         planes = prepared.planes
+        factors = factors_of((planes.height, planes.width), _OVERVIEW_PX)
+        # every pixel is read for the intensities: a picture of all comes for nothing
         self._remembering: Remembering | None = None
-        self._makings: list[tuple[Making, int]] = [("translated", 1)]
-        self.levels = [self._level(planes.height, planes.width, "translated")]
-        if prepared.image.smaller:
-            for array in prepared.image.smaller:
-                level = ArraySource(array, prepared.image.axes, prepared.image.n_channels)
-                if min(level.height, level.width) < MIN_SIZE_PX:
-                    break
-                self._add(level.height, level.width, "translated from the source's level", 0)
-        else:
-            for factor in factors_of((planes.height, planes.width), _OVERVIEW_PX):
-                height, width = -(-planes.height // factor), -(-planes.width // factor)
-                if min(height, width) < MIN_SIZE_PX:
-                    break
-                of_means = factor <= _LARGEST_POOLED
-                making: Making = (
-                    "translated from means" if of_means else "translated from a picture of all"
-                )
-                self._add(height, width, making, factor)
+        if not prepared.image.smaller and factors and factors[-1] > _LARGEST_POOLED:
+            self._remembering = Remembering(planes, factors[-1])
+        smaller = [
+            (source, making)
+            for source, making in self._smaller(factors)
+            if min(source.height, source.width) >= MIN_SIZE_PX
+        ]
+        self._sources: list[PlaneSource] = [planes, *(source for source, _ in smaller)]
+        self.levels = [
+            self._level(planes.height, planes.width, "translated"),
+            *(self._level(source.height, source.width, making) for source, making in smaller),
+        ]
         self.provenance: dict[str, Any] = {
             **origin_of(prepared.image, prepared.loaded, prepared.plan),
             "statistics": prepared.plan.settings.statistics,
@@ -105,19 +99,37 @@ class _LazyJob:
 
     def translators(self) -> "Sequence[Translator]":
         """Measure the calibration, if it is not known, and return a translator per level."""
+        from napari_unit.engine.run import measure
         from napari_unit.engine.translators import frozen_translator
 
-        prepared = self._prepared
-        calibration = self._calibration()
-        return [
-            frozen_translator(prepared.plan, prepared.model, source, calibration)
-            for source in (prepared.planes, *self._smaller())
-        ]
+        plan, model, known = self._prepared.plan, self._prepared.model, self._prepared.known
+        calibration = known.calibration
+        if calibration is None:
+            planes = self._prepared.planes if self._remembering is None else self._remembering
+            calibration = measure(plan, model, planes, known)
+        self.provenance |= provenance_of(
+            self._prepared.image, self._prepared.loaded, plan, calibration, None
+        )
+        return [frozen_translator(plan, model, source, calibration) for source in self._sources]
 
     def pixels(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Turn values in [-1, 1] into the result's pixels."""
-        target: Domain = self._prepared.target
-        return target.typical_window.from_unit(values, self._prepared.result.dtype)
+        window = self._prepared.target.typical_window
+        return window.from_unit(values, self._prepared.result.dtype)
+
+    def _smaller(self, factors: "Sequence[int]") -> "Iterator[tuple[PlaneSource, Making]]":
+        """Yield what the smaller levels are translated from."""
+        image, planes = self._prepared.image, self._prepared.planes
+        for array in image.smaller:
+            source = ArraySource(array, image.axes, image.n_channels)
+            yield source, "translated from the source's level"
+        for factor in () if image.smaller else factors:
+            if factor <= _LARGEST_POOLED:
+                yield PooledPlanes(planes, factor), "translated from means"
+            else:
+                assert self._remembering is not None
+                repeat = self._remembering.factor // factor
+                yield Enlarged(self._remembering, repeat), "translated from a picture of all"
 
     def _level(self, height: int, width: int, making: Making) -> LazyLevel:
         prepared = self._prepared
@@ -128,43 +140,3 @@ class _LazyJob:
             prepared.image.axes, tuple(source.values()), axes, prepared.target.n_channels
         )
         return LazyLevel(axes, shape, prepared.result.dtype, prepared.plan.tile_px, making)
-
-    def _add(self, height: int, width: int, making: Making, factor: int) -> None:
-        self.levels.append(self._level(height, width, making))
-        self._makings.append((making, factor))
-
-    def _calibration(self) -> "Calibration":
-        from napari_unit.engine.run import measure
-
-        prepared = self._prepared
-        known = prepared.known.calibration
-        if known is not None:
-            return known
-        planes: PlaneSource = prepared.planes
-        largest = max(factor for _, factor in self._makings)
-        if largest > _LARGEST_POOLED:
-            # every pixel is read for the intensities: a picture of all comes for nothing
-            planes = self._remembering = Remembering(planes, largest)
-        calibration = measure(prepared.plan, prepared.model, planes, prepared.known)
-        self.provenance |= provenance_of(
-            prepared.image, prepared.loaded, prepared.plan, calibration, 0
-        )
-        return calibration
-
-    def _smaller(self) -> "Sequence[PlaneSource]":
-        prepared = self._prepared
-        if prepared.image.smaller:
-            return [
-                ArraySource(array, prepared.image.axes, prepared.image.n_channels)
-                for array in prepared.image.smaller[: len(self.levels) - 1]
-            ]
-        found: list[PlaneSource] = []
-        largest = max(factor for _, factor in self._makings)
-        for making, factor in self._makings[1:]:
-            if making == "translated from means":
-                found.append(PooledPlanes(prepared.planes, factor))
-                continue
-            if self._remembering is None:
-                self._remembering = Remembering(prepared.planes, largest)
-            found.append(self._remembering.picture(largest // factor))
-        return found

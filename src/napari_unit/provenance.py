@@ -39,7 +39,7 @@ def provenance_of(
     loaded: "LoadedModel",
     plan: "TranslationPlan",
     calibration: "Calibration",
-    n_saturated: int,
+    n_saturated: int | None,
 ) -> dict[str, Any]:
     """Return how a translation was made, in values that JSON can hold.
 
@@ -54,7 +54,7 @@ def provenance_of(
     calibration
         What was measured of the image.
     n_saturated
-        Values of the result that its dtype cannot hold.
+        Values of the result that its dtype cannot hold; None where that is not known.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from napari_unit.geometry.regions import Region, grid, whole
 from napari_unit.geometry.tiling import Span
 from napari_unit.images import overviews
 from napari_unit.images.axes import Axes
-from napari_unit.images.overviews import PooledPlanes, Remembering, factors_of, pooled
+from napari_unit.images.overviews import Enlarged, PooledPlanes, Remembering, factors_of, pooled
 from napari_unit.images.storage import ArraySource
 
 IMAGE = np.random.default_rng(0).integers(0, 60000, (2, 3, 75, 110)).astype("u2")
@@ -57,22 +57,22 @@ def test_a_picture_of_all_comes_of_reading_it_once(factor: int, side: int) -> No
         for region in grid(whole((75, 110)), side):
             rows, columns = region.within(whole((75, 110)))
             assert np.array_equal(remembering.read(plane, region), IMAGE[plane][:, rows, columns])
-    picture = remembering.picture(1)
+    picture = Enlarged(remembering, 1)
     for plane in range(2):
         everything = picture.read(plane, whole((picture.height, picture.width)))
         np.testing.assert_allclose(everything.astype("f8"), pooled(IMAGE[plane], factor), atol=1)
 
 
 def test_a_picture_is_made_without_any_reading_before() -> None:
-    picture = Remembering(SOURCE, 8).picture(1)
+    picture = Enlarged(Remembering(SOURCE, 8), 1)
     found = picture.read(1, whole((picture.height, picture.width)))
     np.testing.assert_allclose(found.astype("f8"), pooled(IMAGE[1], 8), atol=1)
 
 
 def test_an_enlarged_picture_repeats_its_pixels() -> None:
-    small = Remembering(SOURCE, 8).picture(1)
-    large = Remembering(SOURCE, 8).picture(4)
-    assert (large.height, large.width) == (4 * small.height, 4 * small.width)
+    small, large = (Enlarged(Remembering(SOURCE, 8), repeat) for repeat in (1, 4))
+    assert (small.height, small.width) == (10, 14)
+    assert (large.height, large.width) == (38, 55)  # half of the image, as a level of its own
     region = Region(Span(6, 11), Span(4, 9))
     expected = small.read(0, whole((small.height, small.width))).repeat(4, 1).repeat(4, 2)
     assert np.array_equal(large.read(0, region), expected[:, 6:11, 4:9])

@@ -116,34 +116,37 @@ class Remembering:
             self._is_known[plane][place] = True
         return pixels
 
-    def picture(self, repeat: int) -> "Picture":
-        """Return the picture, enlarged; what was not read for it yet is read now."""
+    def pictures(self) -> NDArray[Any]:
+        """Return the picture of every plane (planes, C, Y, X); what was not read is read now."""
         side = max(self.factor, _BAND_PX // self.factor * self.factor)
         for plane in range(self.n_planes):
             for region in grid(whole((self.height, self.width)), side):
                 top, left = (s.start // self.factor for s in (region.rows, region.columns))
                 if not self._is_known[plane, top, left]:
                     self.read(plane, region)
-        return Picture(self._picture, repeat)
+        return self._picture
 
 
-class Picture:
-    """Planes in memory, each pixel repeated.
+class Enlarged:
+    """The small picture of an image, each of its pixels repeated; made when it is first read.
 
     Parameters
     ----------
-    pixels
-        Shape (planes, C, Y, X).
+    remembering
+        Has the picture.
     repeat
-        How often, along either axis.
+        How often, along either axis: a power of two, not above the picture's factor.
     """
 
-    def __init__(self, pixels: NDArray[Any], repeat: int) -> None:
-        self._pixels = pixels
+    def __init__(self, remembering: Remembering, repeat: int) -> None:
+        self._remembering = remembering
         self._repeat = repeat
-        self.n_planes, self.n_channels = pixels.shape[:2]
-        self.height, self.width = (length * repeat for length in pixels.shape[2:])
-        self.dtype = pixels.dtype
+        self.n_planes, self.n_channels = remembering.n_planes, remembering.n_channels
+        factor = remembering.factor // repeat
+        self.height, self.width = (
+            -(-length // factor) for length in (remembering.height, remembering.width)
+        )
+        self.dtype = remembering.dtype
 
     def read(self, plane: int, region: Region) -> NDArray[Any]:
         """Return the pixels (C, Y, X) of a region."""
@@ -151,7 +154,8 @@ class Picture:
             np.arange(span.start, span.stop) // self._repeat
             for span in (region.rows, region.columns)
         )
-        found: NDArray[Any] = self._pixels[plane][:, rows[:, None], columns[None, :]]
+        picture = self._remembering.pictures()[plane]
+        found: NDArray[Any] = picture[:, rows[:, None], columns[None, :]]
         return found
 
 
