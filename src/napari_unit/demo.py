@@ -18,6 +18,7 @@ from napari_unit.images.ome_tiff import OmeTiffPlan, write_ome_tiff
 from napari_unit.images.pictures import SideBySide, draw
 from napari_unit.images.placement import PixelSize
 from napari_unit.images.source_image import SourceImage
+from napari_unit.images.stored_image import StoredImage
 from napari_unit.job import translation_job
 from napari_unit.models.zoo import find_model
 from napari_unit.progress import carry_out, foreground
@@ -192,9 +193,8 @@ def _layer_image(scene: Scene, files: DemoFiles) -> SourceImage:
 
 
 def _write(path: Path, image: NDArray[Any], channel: str) -> None:
-    plan = OmeTiffPlan(
-        Axes("YX"), (image.shape,), image.dtype, (channel,), _pixel_size(), path.stem
-    )
+    stored = StoredImage(Axes("YX"), (image.shape,), image.dtype, path.stem, _pixel_size())
+    plan = OmeTiffPlan(stored, (channel,))
     with written_whole(path) as partial:
         for _ in write_ome_tiff(partial, plan, [image]):
             pass

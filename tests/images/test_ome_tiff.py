@@ -9,14 +9,17 @@ import zarr
 
 from napari_unit.images import ome_tiff
 from napari_unit.images.axes import Axes
+from napari_unit.images.files import open_path
 from napari_unit.images.ome_tiff import OmeTiffPlan, check_storable, stored_axes, write_ome_tiff
 from napari_unit.images.placement import PixelSize
+from napari_unit.images.stored_image import StoredImage
 
 SIZE = PixelSize(0.5, 0.25, 2.0, "µm")
 
 
 def plan(axes: str, *shapes: tuple[int, ...], dtype: str = "u2") -> OmeTiffPlan:
-    return OmeTiffPlan(Axes(axes), shapes, np.dtype(dtype), ("dna", "actin"), SIZE, "cells")
+    stored = StoredImage(Axes(axes), shapes, np.dtype(dtype), "cells", SIZE)
+    return OmeTiffPlan(stored, ("dna", "actin"))
 
 
 def written(path: Path, axes: str, *levels: np.ndarray) -> None:
@@ -132,8 +135,17 @@ def test_pixels_and_axes_that_ome_lacks_are_refused() -> None:
         stored_axes(Axes("WYX"))
 
 
+def test_the_time_between_images_carries_over(tmp_path: Path) -> None:
+    stored = replace(plan("TYX", (3, 20, 20)).stored, time_step_s=0.5)
+    list(
+        write_ome_tiff(tmp_path / "a.tif", OmeTiffPlan(stored, ("dna",)), [random_image(3, 20, 20)])
+    )
+    assert open_path(tmp_path / "a.tif").time_step_s == 0.5
+
+
 def test_an_unknown_pixel_size_is_not_invented(tmp_path: Path) -> None:
-    planned = replace(plan("YX", (20, 20)), pixel_size=None)
+    stored = replace(plan("YX", (20, 20)).stored, pixel_size=None)
+    planned = OmeTiffPlan(stored, ("dna", "actin"))
     list(write_ome_tiff(tmp_path / "a.tif", planned, [random_image(20, 20)]))
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert "PhysicalSize" not in tif.ome_metadata
@@ -149,7 +161,7 @@ def test_an_image_of_one_column_comes_back(tmp_path: Path) -> None:
     """tifffile would take its rows for columns, and columns for samples."""
     levels = [np.array([[1, 2], [3, 4], [5, 6]], "u1"), np.array([[7], [9]], "u1")]
     shapes = tuple(level.shape for level in levels)
-    plan = OmeTiffPlan(Axes("YX"), shapes, np.dtype("u1"), ("dna",), None, "column")
+    plan = OmeTiffPlan(StoredImage(Axes("YX"), shapes, np.dtype("u1"), "column"), ("dna",))
     for _ in write_ome_tiff(tmp_path / "a.ome.tif", plan, levels):
         pass
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as tif:

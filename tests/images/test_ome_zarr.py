@@ -14,6 +14,7 @@ from napari_unit.images.axes import Axes
 from napari_unit.images.files import open_path
 from napari_unit.images.ome_zarr import OmeZarrPlan, describe, stored_axes
 from napari_unit.images.placement import PixelSize
+from napari_unit.images.stored_image import StoredImage
 from napari_unit.images.unit_store import create_store
 from napari_unit.images.work_folder import WorkFolder
 
@@ -36,9 +37,10 @@ def written(
         store = create_store(work, Axes(axes), shapes, image.dtype)
         store.levels[0][...] = image
         list(store.build_levels())
-        plan = OmeZarrPlan(
-            Axes(axes), tuple(shapes), image.dtype, target, of.get("size", SIZE), "cells"
+        stored = StoredImage(
+            Axes(axes), tuple(shapes), image.dtype, "cells", **{"pixel_size": SIZE, **of}
         )
+        plan = OmeZarrPlan(stored, target)
         describe(work.store_path, plan, HOW)
         work.store_path.rename(folder / "a.ome.zarr")
         work.remove()
@@ -101,8 +103,26 @@ def test_the_metadata_says_how_levels_and_image_were_made(tmp_path: Path) -> Non
     assert channels[1]["window"] == {"min": 0, "max": 65535, "start": 5, "end": 65535}
 
 
+def test_place_and_time_of_the_source_carry_over(tmp_path: Path) -> None:
+    path, _ = written(
+        tmp_path,
+        "TYX",
+        [(2, 70, 50), (2, 35, 25)],
+        "u1",
+        DNA,
+        origin={"Y": 12.0, "X": -3.0},
+        time_step_s=2.5,
+    )
+    validate_zarr_store(path)
+    found = open_path(path)
+    assert (found.time_step_s, found.origin) == (2.5, (0.0, 12.0, -3.0))
+    scales = zarr.open_group(path, mode="r").attrs.asdict()["ome"]["multiscales"][0]
+    second = scales["datasets"][1]["coordinateTransformations"]
+    assert second[1]["translation"] == [0.0, 12.25, -2.875]
+
+
 def test_an_unknown_size_is_not_invented(tmp_path: Path) -> None:
-    path, _ = written(tmp_path, "YX", [(20, 20)], "f4", DNA, size=None)
+    path, _ = written(tmp_path, "YX", [(20, 20)], "f4", DNA, pixel_size=None)
     scales = zarr.open_group(path, mode="r").attrs.asdict()["ome"]["multiscales"][0]
     assert "type" not in scales
     assert not any("unit" in axis for axis in scales["axes"])
@@ -110,7 +130,7 @@ def test_an_unknown_size_is_not_invented(tmp_path: Path) -> None:
 
 
 def test_a_stack_without_distances_has_no_unit_for_them(tmp_path: Path) -> None:
-    path, _ = written(tmp_path, "ZYX", [(2, 20, 20)], "f4", DNA, size=PixelSize(0.5, 0.5))
+    path, _ = written(tmp_path, "ZYX", [(2, 20, 20)], "f4", DNA, pixel_size=PixelSize(0.5, 0.5))
     axes = zarr.open_group(path, mode="r").attrs.asdict()["ome"]["multiscales"][0]["axes"]
     assert [axis.get("unit") for axis in axes] == [None, "micrometer", "micrometer"]
 
@@ -122,9 +142,8 @@ def test_what_killed_writers_left_is_not_in_it(tmp_path: Path) -> None:
         torn = work.store_path / "0" / "c" / "0" / "0.12ab.partial"
         torn.parent.mkdir(parents=True)
         torn.write_text("torn")
-        describe(work.store_path, OmeZarrPlan(
-            Axes("YX"), ((20, 20),), np.dtype("u1"), DNA, None, "cells"
-        ), HOW)  # fmt: skip
+        stored = StoredImage(Axes("YX"), ((20, 20),), np.dtype("u1"), "cells")
+        describe(work.store_path, OmeZarrPlan(stored, DNA), HOW)
         assert not torn.exists()
         work.remove()
 
@@ -133,9 +152,9 @@ def test_what_is_not_valid_is_not_passed_off_as_an_image(tmp_path: Path) -> None
     work = WorkFolder.beside(tmp_path / "a.ome.zarr")
     with work.claimed({}):
         create_store(work, Axes("YX"), [(20, 20)], np.dtype("u1"))
-        plan = OmeZarrPlan(Axes("YX"), ((20, 20), (10, 10)), np.dtype("u1"), DNA, None, "cells")
+        stored = StoredImage(Axes("YX"), ((20, 20), (10, 10)), np.dtype("u1"), "cells")
         with pytest.raises(RuntimeError, match="did not become a valid OME-Zarr"):
-            describe(work.store_path, plan, HOW)
+            describe(work.store_path, OmeZarrPlan(stored, DNA), HOW)
         work.remove()
 
 

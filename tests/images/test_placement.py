@@ -103,3 +103,27 @@ def test_an_image_of_a_file_stands_where_the_file_says() -> None:
     size = PixelSize(0.5, 0.25, None, "µm")
     placed = Placement.of_pixel_size(size, Axes("TYXS"), (0.0, 3.0, -4.0, 0.0))
     assert placed.translate.tolist() == [0.0, 3.0, -4.0]
+
+
+STRAIGHT = {"rotate": np.eye(3), "shear": np.eye(3), "affine": np.eye(4)}
+
+
+def test_the_origin_is_in_the_unit_of_the_pixel_size() -> None:
+    placed = placement(
+        "TYX",
+        **STRAIGHT,
+        translate=np.array([7.0, 3.0, 5.0]),
+        units=("second", "micrometer", "millimeter"),
+    )
+    assert placed.origin(Axes("TYX")) == pytest.approx((0, 3, 5000))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rotate": np.eye(3)[::-1]}, {"scale": np.array([1.0, -1, 1])}, {"scale": np.ones(3)}],
+    ids=["turned", "mirrored", "without a size"],
+)
+def test_a_layer_that_is_not_straight_has_no_origin(change: dict[str, object]) -> None:
+    units = ("pixel",) * 3 if (change.get("scale") == np.ones(3)).all() else ("micrometer",) * 3
+    placed = placement("ZYX", **(STRAIGHT | {"units": units} | change))
+    assert placed.origin(Axes("ZYX")) is None

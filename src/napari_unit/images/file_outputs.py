@@ -16,6 +16,7 @@ from napari_unit.images.axes import Axes
 from napari_unit.images.levels import halved_sizes
 from napari_unit.images.outputs import FinishingPhase, ResultShape
 from napari_unit.images.source_image import SourceImage
+from napari_unit.images.stored_image import StoredImage
 from napari_unit.images.tiff_files import TiffPixels
 from napari_unit.images.unit_store import UnitStore, create_store
 from napari_unit.images.work_folder import Identity, WorkFolder
@@ -98,6 +99,18 @@ class FileOutput(ABC):
         self._store = None
         self._open.__exit__(kind, error, traceback)
 
+    def _described(self, image: SourceImage) -> StoredImage:
+        origin = () if image.origin is None else image.origin
+        return StoredImage(
+            self._stored,
+            self._shapes,
+            self._result.dtype,
+            image.name,
+            image.pixel_size,
+            dict(zip(image.axes.letters, origin, strict=False)),
+            image.time_step_s,
+        )
+
     def _check_room(self) -> None:
         # noise hardly compresses
         one = ResultShape(self._stored, self._shapes, self._result.dtype)
@@ -165,9 +178,7 @@ class TiffOutput(FileOutput):
         identity: Identity,
     ) -> None:
         super().__init__(result, ome_tiff.stored_axes(result.axes), path, identity)
-        self._plan = ome_tiff.OmeTiffPlan(
-            self._stored, self._shapes, result.dtype, target.channels, image.pixel_size, image.name
-        )
+        self._plan = ome_tiff.OmeTiffPlan(self._described(image), target.channels)
         ome_tiff.check_storable(self._plan)
 
     def _write(
@@ -198,9 +209,7 @@ class ZarrOutput(FileOutput):
         identity: Identity,
     ) -> None:
         super().__init__(result, ome_zarr.stored_axes(result.axes), path, identity)
-        self._plan = ome_zarr.OmeZarrPlan(
-            self._stored, self._shapes, result.dtype, target, image.pixel_size, image.name
-        )
+        self._plan = ome_zarr.OmeZarrPlan(self._described(image), target)
 
     def _write(
         self, store: UnitStore, provenance: Mapping[str, Any]

@@ -102,6 +102,7 @@ def read_layer(layer: "napari.layers.Image", axes: str | None = None) -> SourceI
         name=str(layer.name),
         placement=placement,
         pixel_size=placement.pixel_size(found),
+        origin=placement.origin(found),
         has_alpha=bool(layer.rgb) and array.shape[-1] == 4,
         level_shapes=tuple(tuple(int(n) for n in level.shape) for level in levels),
         smaller=levels[1:],

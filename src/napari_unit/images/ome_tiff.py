@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unit.images.axes import Axes
-from napari_unit.images.placement import PixelSize
 from napari_unit.images.stepwise import in_thread
+from napari_unit.images.stored_image import StoredImage
 
 TILE_PX = 512
 _READ_PX = 16 * TILE_PX
@@ -25,44 +25,34 @@ class OmeTiffPlan:
 
     Parameters
     ----------
-    axes
-        As stored: Y and X last, or followed by S.
-    shapes
-        Of the levels, full resolution first; they differ in Y and X only.
-    dtype
-        Of the pixels.
+    stored
+        The image; for its axes see `stored_axes`. OME-TIFF has no place for its origin.
     channels
         Names of the channels, in order.
-    pixel_size
-        None where it is not known.
-    name
-        Of the image.
     """
 
-    axes: Axes
-    shapes: tuple[tuple[int, ...], ...]
-    dtype: np.dtype[Any]
+    stored: StoredImage
     channels: tuple[str, ...]
-    pixel_size: PixelSize | None
-    name: str
 
     @property
     def n_bytes(self) -> int:
         """Size of all levels without compression."""
-        return sum(math.prod(shape) for shape in self.shapes) * self.dtype.itemsize
+        stored = self.stored
+        return sum(math.prod(shape) for shape in stored.shapes) * stored.dtype.itemsize
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What tifffile writes into the OME-XML."""
-        found: dict[str, Any] = {"axes": self.axes.letters, "Name": self.name}
-        if "S" not in self.axes.letters:
+        stored = self.stored
+        found: dict[str, Any] = {"axes": stored.axes.letters, "Name": stored.name}
+        if "S" not in stored.axes.letters:
             found["Channel"] = {"Name": list(self.channels)}
-        if self.pixel_size is not None:
-            size = self.pixel_size
-            for axis, length in (("X", size.x), ("Y", size.y), ("Z", size.z)):
-                if length is not None:
-                    found[f"PhysicalSize{axis}"] = length
-                    found[f"PhysicalSize{axis}Unit"] = size.unit
+        if stored.pixel_size is not None:
+            for axis, length in stored.sides.items():
+                found[f"PhysicalSize{axis}"] = length
+                found[f"PhysicalSize{axis}Unit"] = stored.pixel_size.unit
+        if stored.time_step_s is not None and "T" in stored.axes.letters:
+            found |= {"TimeIncrement": stored.time_step_s, "TimeIncrementUnit": "s"}
         return found
 
 
@@ -102,7 +92,7 @@ def write_ome_tiff(
     ------
     Tiles that are written, and how many there are.
     """
-    n_tiles = sum(_n_tiles(plan.axes, shape) for shape in plan.shapes)
+    n_tiles = sum(_n_tiles(plan.stored.axes, shape) for shape in plan.stored.shapes)
     for done in in_thread(lambda tell: _write(path, plan, levels, tell)):
         yield done, n_tiles
 
@@ -117,15 +107,16 @@ def check_storable(plan: OmeTiffPlan) -> None:
     """
     import tifffile
 
-    shape = plan.shapes[0]
-    samples = shape[-1] if "S" in plan.axes.letters else 1
-    n_pages = math.prod(shape) // (shape[plan.axes.y] * shape[plan.axes.x] * samples)
-    stored = (n_pages, 1, 1, shape[plan.axes.y], shape[plan.axes.x], samples)
+    shape = plan.stored.shapes[0]
+    samples = shape[-1] if "S" in plan.stored.axes.letters else 1
+    n_pages = math.prod(shape) // (shape[plan.stored.axes.y] * shape[plan.stored.axes.x] * samples)
+    stored = (n_pages, 1, 1, shape[plan.stored.axes.y], shape[plan.stored.axes.x], samples)
     try:
-        tifffile.OmeXml().addimage(plan.dtype, shape, stored, **plan.metadata)
+        tifffile.OmeXml().addimage(plan.stored.dtype, shape, stored, **plan.metadata)
     except tifffile.OmeXmlError as error:
         raise ValueError(
-            f"An OME-TIFF cannot hold axes {plan.axes.letters!r} of {plan.dtype} pixels ({error})."
+            f"An OME-TIFF cannot hold axes {plan.stored.axes.letters!r} of {plan.stored.dtype} "
+            f"pixels ({error})."
         ) from error
 
 
@@ -139,23 +130,23 @@ def _n_tiles(axes: Axes, shape: Sequence[int]) -> int:
 def _write(path: Path, plan: OmeTiffPlan, levels: Sequence[Any], tell: Callable[[], None]) -> None:
     import tifffile
 
-    is_color = "S" in plan.axes.letters
-    is_rgb = is_color and plan.shapes[0][-1] == 3
-    size = plan.pixel_size
+    is_color = "S" in plan.stored.axes.letters
+    is_rgb = is_color and plan.stored.shapes[0][-1] == 3
+    size = plan.stored.pixel_size
     per_cm = {"mm": 10.0, "µm": 1e4, "nm": 1e7, "cm": 1.0}.get(size.unit if size else "")
     with tifffile.TiffWriter(path, bigtiff=plan.n_bytes > _CLASSIC_TIFF_BYTES, ome=True) as tif:
         for number, level in enumerate(levels):
             tif.write(
                 _tiles(level, is_color, tell),
                 shape=level.shape,
-                dtype=plan.dtype,
+                dtype=plan.stored.dtype,
                 tile=(TILE_PX, TILE_PX),
                 photometric="rgb" if is_rgb else "minisblack",
                 planarconfig="contig" if is_color else None,
                 compression="zlib",
                 compressionargs={"level": 4},
                 # the predictor for floats is not understood everywhere
-                predictor=plan.dtype.kind in "iu",
+                predictor=plan.stored.dtype.kind in "iu",
                 subifds=len(levels) - 1 if number == 0 else None,
                 subfiletype=0 if number == 0 else 1,
                 resolution=(per_cm / size.x, per_cm / size.y) if size and per_cm else None,

@@ -11,7 +11,8 @@ import numpy as np
 from napari_unit.domains import Domain
 from napari_unit.images.axes import Axes
 from napari_unit.images.color import channel_limits
-from napari_unit.images.placement import NAME_OF_SYMBOL, PixelSize
+from napari_unit.images.placement import NAME_OF_SYMBOL
+from napari_unit.images.stored_image import StoredImage
 
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _WHITE = "FFFFFF"
@@ -24,39 +25,27 @@ class OmeZarrPlan:
 
     Parameters
     ----------
-    axes
-        As stored, see `stored_axes`.
-    shapes
-        Of the levels, full resolution first; they differ in Y and X only.
-    dtype
-        Of the pixels.
+    stored
+        The image; for its axes see `stored_axes`.
     target
         Names the channels and what they show as black and white.
-    pixel_size
-        None where it is not known.
-    name
-        Of the image.
     """
 
-    axes: Axes
-    shapes: tuple[tuple[int, ...], ...]
-    dtype: np.dtype[Any]
+    stored: StoredImage
     target: Domain
-    pixel_size: PixelSize | None
-    name: str
 
     @property
     def metadata(self) -> dict[str, Any]:
         """The attribute ``ome`` of the group."""
         scales: dict[str, Any] = {
-            "name": self.name,
-            "axes": [self._axis(letter) for letter in self.axes.letters],
+            "name": self.stored.name,
+            "axes": [self._axis(letter) for letter in self.stored.axes.letters],
             "datasets": [
                 {"path": str(level), "coordinateTransformations": self._transforms(shape)}
-                for level, shape in enumerate(self.shapes)
+                for level, shape in enumerate(self.stored.shapes)
             ],
         }
-        if len(self.shapes) > 1:
+        if len(self.stored.shapes) > 1:
             scales["type"] = "local mean"
             scales["metadata"] = {
                 "description": "Each pixel is the mean of the pixels of the level before that it "
@@ -67,38 +56,38 @@ class OmeZarrPlan:
 
     def _axis(self, letter: str) -> dict[str, str]:
         axis = {"name": letter.lower(), "type": _TYPES[letter]}
-        unit = None if self.pixel_size is None else NAME_OF_SYMBOL.get(self.pixel_size.unit)
-        if unit is not None and letter in self._sides():
+        size = self.stored.pixel_size
+        unit = None if size is None else NAME_OF_SYMBOL.get(size.unit)
+        if unit is not None and letter in self.stored.sides:
             axis["unit"] = unit
+        if letter == "T" and self.stored.time_step_s is not None:
+            axis["unit"] = "second"
         return axis
 
-    def _sides(self) -> dict[str, float]:
-        size = self.pixel_size
-        sides = {} if size is None else {"Z": size.z, "Y": size.y, "X": size.x}
-        return {letter: side for letter, side in sides.items() if side is not None}
-
     def _transforms(self, shape: tuple[int, ...]) -> list[dict[str, Any]]:
-        full = self.shapes[0]
-        sides = [self._sides().get(letter, 1.0) for letter in self.axes.letters]
+        full, letters = self.stored.shapes[0], self.stored.axes.letters
+        steps = {"T": self.stored.time_step_s or 1.0, **self.stored.sides}
+        sides = [steps.get(letter, 1.0) for letter in letters]
         factors = [m / n for m, n in zip(full, shape, strict=True)]
         scale = {"type": "scale", "scale": [s * f for s, f in zip(sides, factors, strict=True)]}
-        if shape == full:
-            return [scale]
         # coordinates are of the pixels' centres, and the first mean lies amid the pixels it is of
-        offsets = [s * (f - 1) / 2 for s, f in zip(sides, factors, strict=True)]
-        return [scale, {"type": "translation", "translation": offsets}]
+        offsets = [
+            self.stored.origin.get(letter, 0.0) + side * (factor - 1) / 2
+            for letter, side, factor in zip(letters, sides, factors, strict=True)
+        ]
+        return [scale, {"type": "translation", "translation": offsets}] if any(offsets) else [scale]
 
     def _omero(self) -> dict[str, Any]:
-        names = self.target.channels
+        names, dtype = self.target.channels, self.stored.dtype
         colors = [_WHITE] if len(names) == 1 else _PRIMARIES
         channels = []
         for index, (name, limits) in enumerate(
-            zip(names, channel_limits(self.target, self.dtype), strict=True)
+            zip(names, channel_limits(self.target, dtype), strict=True)
         ):
             low, high = limits
             lowest, highest = limits
-            if self.dtype.kind in "iu":
-                bounds = np.iinfo(self.dtype)
+            if dtype.kind in "iu":
+                bounds = np.iinfo(dtype)
                 lowest, highest = float(bounds.min), float(bounds.max)
             channels.append(
                 {

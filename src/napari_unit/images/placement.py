@@ -179,6 +179,34 @@ class Placement:
             z = float(sides[depth]) * z_unit[1] / metres
         return PixelSize(float(y), float(x) * (x_metres / metres), z, symbol)
 
+    def origin(self, axes: Axes) -> tuple[float, ...] | None:
+        """Return where the first pixel stands, in the unit of `pixel_size`.
+
+        Parameters
+        ----------
+        axes
+            Of the layer.
+
+        Returns
+        -------
+        Along each axis, 0 where units do not fit; None where a layer is turned, sheared,
+        mirrored or has no size.
+        """
+        n, size = len(self.scale), self.pixel_size(axes)
+        linear = (self.rotate, self.shear, self.affine[:n, :n])
+        is_straight = all(np.array_equal(matrix, np.eye(n)) for matrix in linear)
+        if size is None or not is_straight or (self.scale < 0).any():
+            return None
+        metres = dict(_LENGTHS.values())
+        at = self.translate + self.affine[:n, n]
+        found = []
+        for letter, value, name in zip(axes.letters, at.tolist(), self.units, strict=False):
+            unit = _LENGTHS.get(name)
+            factor = unit[1] / metres[size.unit] if unit and size.unit in metres else 1.0
+            fits = letter in "ZYX" and (unit is None) == (size.unit == "pixel")
+            found.append(value * factor if fits else 0.0)
+        return tuple(found)
+
     def _sides(self) -> NDArray[np.float64]:
         """Return how long the sides of a pixel are in the world, before it is sheared."""
         n = len(self.scale)
