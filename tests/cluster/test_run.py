@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import Client
+from distributed.scheduler import KilledWorker
 
 import napari_unit
+from napari_unit.cluster.run import _losses_told
 from napari_unit.images import unit_store
 from napari_unit.images.unit_store import UnitStore
 
@@ -60,6 +62,14 @@ def test_a_sample_is_measured_by_the_workers_as_by_one_process(
     one = translated(stack, tmp_path / "one.zarr", seed=3)
     many = translated(stack, tmp_path / "many.zarr", seed=3, cluster=client)
     assert np.array_equal(one, many)
+
+
+def test_a_job_that_loses_every_worker_is_told_in_a_sentence() -> None:
+    with (
+        pytest.raises(ConnectionError, match=r"lost again and again .* finished work stays"),
+        _losses_told(),
+    ):
+        raise KilledWorker("job", None, [])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")

@@ -23,10 +23,8 @@ def connected(cluster: Any) -> Iterator["Client"]:
 
     Raises
     ------
-    ModuleNotFoundError
-        If dask.distributed is not installed.
     ValueError
-        If it is none of these.
+        If it is none of these, or dask.distributed is not installed.
     OSError
         If no scheduler answers, or it has no workers.
     """

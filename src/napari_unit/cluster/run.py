@@ -154,7 +154,7 @@ def _losses_told() -> Iterator[None]:
     try:
         yield
     except KilledWorker as error:
-        raise RuntimeError(
+        raise ConnectionError(
             "Workers of the cluster were lost again and again at the same job, most likely for "
             "want of memory; give them more, or less to each (memory), and start again: finished "
             "work stays."

@@ -233,6 +233,7 @@ def _sweep(
             moments.append(frozen)
             errors.append(standard_error(per_field, sample.n_eligible))
         sweeper.freeze(frozen)
+    sweeper.spare = None  # the tiles have a use for its memory
     settings = plan.settings
     return NormStatistics(
         settings.statistics,

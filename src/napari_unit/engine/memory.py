@@ -77,10 +77,11 @@ def choose_fields(
     if not measures_all:
         return _for_sample(route, size, n_planes, settings, device)
     limit = min(_FIELD_BYTES, int(_SHARE_OF_FIELDS * settings.memory_bytes))
-    regions = cells_of(size, lattice_of(route.geometry)).regions
-    held = max(_state_bytes(route, size, (r,)) for r in _corner_and_middle(regions))
-    for side in () if settings.statistics == "local" else FIELD_SIZES_PX:
-        regions = tuple(grid(whole(size), side))
+    if settings.statistics == "local":
+        candidates = [cells_of(size, lattice_of(route.geometry)).regions]
+    else:
+        candidates = [tuple(grid(whole(size), side)) for side in FIELD_SIZES_PX]
+    for regions in candidates:
         held = max(_state_bytes(route, size, (r,)) for r in _corner_and_middle(regions))
         if held <= limit:
             break

@@ -117,8 +117,9 @@ def run_plan(
     is_all_there = not any(
         sink.written(plane, unit) is None for plane, unit in units_of(plan, planes, sink.unit_px)
     )
-    if is_all_there and known.calibration is not None:
-        plan = replace(plan, reuses_maps=False, keeps_on_disk=False)
+    if known.calibration is not None:
+        reuses = plan.reuses_maps and not is_all_there
+        plan = replace(plan, reuses_maps=reuses, keeps_on_disk=plan.keeps_on_disk and reuses)
     with _scratch_folder(plan, scratch) as folder:
         measured, measured_s = yield from _measured(plan, model, planes, folder, known)
         keep(measured.calibration)

@@ -62,7 +62,11 @@ class StatesInMemory:
 
     def last_map(self, sweeper: Sweeper, number: int) -> FeatureMap:
         """Return a field's last kept map, normalised, after the sweep."""
-        return sweeper.finished(self._states[number])
+        state = self._states[number]
+        last = sweeper.finished(state)
+        if last.values.device == self._device:  # normalised where it lies
+            self._states[number] = FieldState(last, None, is_raw=False)
+        return last
 
 
 class StatesOnDisk:
