@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +36,9 @@ def lazy(
 ) -> tuple[LazyTranslation, Copying, list[str]]:
     copying, prepared = Copying(), []
 
-    def prepare() -> list[Any]:
+    def prepare() -> Generator[None, None, list[Any]]:
         prepared.append(threading.current_thread().name)
+        yield
         return [copying]
 
     order = ["ZCYX".index(letter.replace("S", "C")) for letter in axes]
@@ -109,8 +111,9 @@ def test_a_calibration_that_fails_fails_each_time_and_can_succeed_later() -> Non
     tries: list[int] = []
     copying = Copying()
 
-    def prepare() -> list[Any]:
+    def prepare() -> Generator[None, None, list[Any]]:
         tries.append(1)
+        yield
         if len(tries) < 3:
             raise OSError("the store is gone")
         return [copying]
@@ -122,6 +125,24 @@ def test_a_calibration_that_fails_fails_each_time_and_can_succeed_later() -> Non
         with pytest.raises(OSError, match="the store is gone"):
             array[0].compute(scheduler="synchronous")
     assert np.array_equal(array[0].compute(), PIXELS[0])
+
+
+def test_who_stops_measuring_keeps_no_one_from_it() -> None:
+    made, _, prepared = lazy()
+    measuring = made.measuring()
+    next(measuring)
+    threading.Thread(target=measuring.close).start()
+    assert np.array_equal(made.arrays("a")[0][0].compute(), PIXELS[0])
+    assert len(prepared) == 2
+
+
+def test_the_smallest_level_is_made_before_it_is_asked_for() -> None:
+    made, copying, prepared = lazy()
+    n_tiles = len(list(made.making_smallest()))
+    assert n_tiles == len(copying.asked) == 4 * 5
+    made.arrays("a")[0][0].compute()
+    assert len(copying.asked) == n_tiles
+    assert len(prepared) == 1
 
 
 def test_tiles_cannot_be_written_to() -> None:

@@ -10,6 +10,7 @@ from napari_unit.images.layers import is_layer, make_layer, read_layer
 from napari_unit.images.source_image import SourceImage
 from napari_unit.job import translation_job
 from napari_unit.lazy_job import translate_lazily
+from napari_unit.lazy_layer import show_when_measured
 from napari_unit.progress import Listener, carry_out
 from napari_unit.provenance import remarks, summary_of
 from napari_unit.request import OutputDtype, TranslationRequest
@@ -123,6 +124,8 @@ def translate(
     the smaller levels of the image or, where it has none, from means of its pixels, with the
     statistics of the full resolution. That is a preview; ``layer.metadata["napari_unit"]`` says
     so of every level.
+    In a running napari the layer is hidden until its calibration is measured, on a thread of its
+    own, so that the window does not wait.
     """
     request = TranslationRequest(
         model,
@@ -141,7 +144,12 @@ def translate(
     opened = _open(image, axes)
     if lazy:
         made = translate_lazily(opened, request)
-        return make_layer(made) if is_layer(image) else made.array
+        if not is_layer(image):
+            return made.array
+        layer = make_layer(made)
+        assert made.opening is not None
+        show_when_measured(layer, made.opening)
+        return layer
     result = carry_out(
         translation_job(opened, request),
         progress,

@@ -2,14 +2,14 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unit.geometry.regions import Region
+from napari_unit.geometry.regions import Region, grid, whole
 from napari_unit.geometry.tiling import Span
 from napari_unit.images.axes import Axes
 from napari_unit.images.storage import PlaneLayout
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Making = Literal["translated", "translated from the source's level", "translated from means",
                  "translated from a picture of all"]  # fmt: skip
 """How a level is made of the source."""
+_Made = TypeVar("_Made")
 CACHE_BYTES = 512 * 10**6
 
 
@@ -86,8 +87,8 @@ class LazyTranslation:
     levels
         Full resolution first.
     prepare
-        Measures what must be known of the image; returns a translator per level. Called once,
-        with the first tile.
+        Measures what must be known of the image, step by step; returns a translator per level.
+        Called once, with the first tile.
     finish
         Turns a level's values in [-1, 1] into pixels.
     cache
@@ -97,7 +98,7 @@ class LazyTranslation:
     def __init__(
         self,
         levels: Sequence[LazyLevel],
-        prepare: "Callable[[], Sequence[Translator]]",
+        prepare: "Callable[[], Generator[object, None, Sequence[Translator]]]",
         finish: Callable[[NDArray[np.float32]], NDArray[Any]],
         cache: TileCache,
     ) -> None:
@@ -106,8 +107,10 @@ class LazyTranslation:
         self._finish = finish
         self._cache = cache
         self._translators: Sequence[Translator] | None = None
+        # no lock of a thread: who measures step by step may be closed on another one
+        self._measuring = threading.Lock()
         # one tile at a time has all cores; two at a time would wait for each other
-        self._turn = threading.RLock()
+        self._turn = threading.Lock()
 
     def arrays(self, name: str) -> tuple[Any, ...]:
         """Return a dask array per level, one chunk per tile.
@@ -132,12 +135,32 @@ class LazyTranslation:
             for number, level in enumerate(self.levels)
         )
 
-    def ready(self) -> "Sequence[Translator]":
-        """Measure what must be known of the image, if that has not been done yet."""
-        with self._turn:
+    def measuring(self) -> "Generator[None, None, Sequence[Translator]]":
+        """Measure what must be known of the image, if that has not been done yet.
+
+        Others that ask for tiles wait.
+        """
+        with self._measuring:
             if self._translators is None:
-                self._translators = self._prepare()
+                job = self._prepare()
+                while True:
+                    try:
+                        next(job)
+                    except StopIteration as end:
+                        self._translators = end.value
+                        break
+                    yield
+            assert self._translators is not None
             return self._translators
+
+    def making_smallest(self) -> Iterator[None]:
+        """Make the tiles of the smallest level's first plane, which viewers ask for first."""
+        number = len(self.levels) - 1
+        level = self.levels[number]
+        layout = PlaneLayout(level.axes, level.shape)
+        for tile in grid(whole((layout.height, layout.width)), level.tile_px):
+            self.tile(number, 0, tile)
+            yield
 
     def tile(self, number: int, plane: int, tile: Region) -> NDArray[Any]:
         """Return the pixels (C, Y, X) of one tile of a level; they must not be changed."""
@@ -145,10 +168,10 @@ class LazyTranslation:
         found = self._cache.get(key)
         if found is not None:
             return found
+        translator = _carried_out(self.measuring())[number]
         with self._turn:
             found = self._cache.get(key)
             if found is None:
-                translator = self.ready()[number]
                 values = translator.translate(plane, tile, translator.read(plane, tile))
                 found = self._finish(values)
                 found.setflags(write=False)
@@ -222,6 +245,15 @@ class LazyPixels:
             to_rows, to_columns = common.within(region)
             whole[:, to_rows, to_columns] = pixels
         return whole
+
+
+def _carried_out(job: Generator[object, None, _Made]) -> _Made:
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            made: _Made = end.value
+            return made
 
 
 def _chunks(level: LazyLevel) -> tuple[int, ...]:

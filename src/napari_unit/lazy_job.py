@@ -1,6 +1,7 @@
 """Make a translation of which only what is looked at is computed."""
 
 import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +20,16 @@ from napari_unit.provenance import origin_of, provenance_of
 from napari_unit.request import TranslationRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from napari_unit.engine.planes import PlaneSource
+    from napari_unit.engine.run import Progress
     from napari_unit.engine.translators import Translator
 
 _OVERVIEW_PX = 2048
 """Larger side of the smallest level, at most."""
+_TILE_PX = 512
+"""Side of the tiles, at most: larger ones take less per pixel, but one waits longer for a view."""
 _LARGEST_POOLED = 8
 """Factor up to which means are read when they are looked at: 64 pixels for one."""
 
@@ -59,6 +63,12 @@ def translate_lazily(image: SourceImage, request: TranslationRequest) -> Transla
     prepared = prepare(image, request, {})
     job = _LazyJob(prepared)
     translation = LazyTranslation(job.levels, job.translators, job.pixels, TileCache())
+
+    def opening() -> Iterator[None]:
+        yield from translation.measuring()
+        yield from job.reading()
+        yield from translation.making_smallest()
+
     return TranslationResult(
         levels=translation.arrays(f"napari-unit-{uuid.uuid4().hex}"),
         axes=prepared.result.axes,
@@ -66,6 +76,7 @@ def translate_lazily(image: SourceImage, request: TranslationRequest) -> Transla
         target=prepared.target,
         contrast_limits=contrast_limits(prepared.target, prepared.result.dtype),
         provenance=job.provenance,
+        opening=opening,
     )
 
 
@@ -97,7 +108,7 @@ class _LazyJob:
             "levels": [{"shape": list(level.shape), "made": level.making} for level in self.levels],
         }
 
-    def translators(self) -> "Sequence[Translator]":
+    def translators(self) -> "Generator[Progress, None, Sequence[Translator]]":
         """Measure the calibration, if it is not known, and return a translator per level."""
         from napari_unit.engine.run import measure
         from napari_unit.engine.translators import frozen_translator
@@ -106,11 +117,16 @@ class _LazyJob:
         calibration = known.calibration
         if calibration is None:
             planes = self._prepared.planes if self._remembering is None else self._remembering
-            calibration = measure(plan, model, planes, known)
+            calibration = yield from measure(plan, model, planes, known)
         self.provenance |= provenance_of(
             self._prepared.image, self._prepared.loaded, plan, calibration, None
         )
         return [frozen_translator(plan, model, source, calibration) for source in self._sources]
+
+    def reading(self) -> "Iterator[None]":
+        """Read step by step what the smallest level needs of the image."""
+        if self._remembering is not None:
+            yield from self._remembering.reading()
 
     def pixels(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Turn values in [-1, 1] into the result's pixels."""
@@ -139,4 +155,7 @@ class _LazyJob:
         shape = shape_of_result(
             prepared.image.axes, tuple(source.values()), axes, prepared.target.n_channels
         )
-        return LazyLevel(axes, shape, prepared.result.dtype, prepared.plan.tile_px, making)
+        tile_px = prepared.plan.tile_px
+        if prepared.plan.settings.tile_px == "auto":
+            tile_px = min(tile_px, _TILE_PX)
+        return LazyLevel(axes, shape, prepared.result.dtype, tile_px, making)

@@ -138,6 +138,14 @@ def test_provenance_is_there_as_soon_as_it_is_measured(nuclei: Path) -> None:
     assert told["n_saturated"] is None  # most pixels were never made
 
 
+def test_tiles_are_small_unless_one_says_otherwise(nuclei: Path) -> None:
+    image = np.zeros((3000, 3000), "u2")
+    made = napari_unit.translate(image, nuclei, "real", lazy=True)
+    assert made.chunksize == (512, 512)
+    made = napari_unit.translate(image, nuclei, "real", lazy=True, tile=1200)
+    assert made.chunksize == (1200, 1200)
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -153,20 +161,3 @@ def test_provenance_is_there_as_soon_as_it_is_measured(nuclei: Path) -> None:
 def test_what_does_not_go_lazily_is_refused(given: dict[str, Any], says: str, nuclei: Path) -> None:
     with pytest.raises(ValueError, match=says):
         napari_unit.translate(blobs(60, 52), nuclei, "real", lazy=True, **given)
-
-
-@pytest.mark.qt
-def test_a_viewer_shows_it_and_computes_what_it_shows(
-    nuclei: Path, make_napari_viewer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lazy_job, "_OVERVIEW_PX", 40)
-    image = blobs(300, 200)
-    made = napari_unit.translate(Image(image), nuclei, "real", lazy=True, tile=64)
-    told = made.metadata["napari_unit"]
-    assert made.visible
-    assert "window" not in told  # nothing was computed yet
-    viewer = make_napari_viewer(show=True)
-    viewer.add_layer(made)
-    assert "window" in told
-    shot = viewer.screenshot(canvas_only=True, flash=False)
-    assert shot[..., :3].std() > 5

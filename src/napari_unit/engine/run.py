@@ -135,22 +135,21 @@ def measure(
     model: TranslationModel,
     planes: PlaneSource,
     known: Known = Known(),
-) -> Calibration:
-    """Return the calibration that a plan asks for, without translating anything.
+) -> Generator[Progress, None, Calibration]:
+    """Measure the calibration that a plan asks for, without translating anything.
 
     Parameters
     ----------
     plan, model, planes, known
         As of `run_plan`.
+
+    Yields
+    ------
+    After each step.
     """
     with _scratch_folder(plan, None) as folder:
-        job = _measured(plan, model, planes, folder, known)
-        while True:
-            try:
-                next(job)
-            except StopIteration as end:
-                measured: Measured = end.value[0]
-                return measured.calibration
+        measured, _ = yield from _measured(plan, model, planes, folder, known)
+        return measured.calibration
 
 
 def _measured(

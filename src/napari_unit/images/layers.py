@@ -1,5 +1,6 @@
 """Napari layers as plain values, and back. Reads no pixels; only `make_layer` imports napari."""
 
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ class TranslationResult:
         Model, its hash, direction, settings, clipping, version: plain values.
     path
         Of the file written; None where the result is in memory.
+    opening
+        Of a lazy translation: does, step by step, what a viewer would have to wait for when the
+        layer is shown first. None of others.
     """
 
     levels: tuple[Any, ...]
@@ -44,6 +48,7 @@ class TranslationResult:
     contrast_limits: tuple[float, float]
     provenance: dict[str, Any]
     path: Path | None = None
+    opening: Callable[[], Iterator[None]] | None = None
 
     @property
     def array(self) -> Any:
@@ -146,7 +151,7 @@ def make_layer(result: TranslationResult) -> "napari.layers.Image":
     if placement is not None:
         placed = placement.for_axes(source.axes, result.axes)
         fields = {name: getattr(placed, name) for name in Placement.__slots__}
-    is_lazy = bool(result.provenance.get("lazy"))
+    is_lazy = result.opening is not None
     layer = Image(
         list(result.levels) if len(result.levels) > 1 else result.array,
         multiscale=len(result.levels) > 1,

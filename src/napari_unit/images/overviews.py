@@ -1,6 +1,7 @@
 """Smaller views of an image that has none of its own, made of what is read of it."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -116,14 +117,20 @@ class Remembering:
             self._is_known[plane][place] = True
         return pixels
 
-    def pictures(self) -> NDArray[Any]:
-        """Return the picture of every plane (planes, C, Y, X); what was not read is read now."""
+    def reading(self) -> Iterator[None]:
+        """Read what was not read yet, step by step."""
         side = max(self.factor, _BAND_PX // self.factor * self.factor)
         for plane in range(self.n_planes):
             for region in grid(whole((self.height, self.width)), side):
                 top, left = (s.start // self.factor for s in (region.rows, region.columns))
                 if not self._is_known[plane, top, left]:
                     self.read(plane, region)
+                    yield
+
+    def pictures(self) -> NDArray[Any]:
+        """Return the picture of every plane (planes, C, Y, X); what was not read is read now."""
+        for _ in self.reading():
+            pass
         return self._picture
 
 
