@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scenes", type=int, default=150, help="of each domain")
     parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--measured-side", type=int, default=2048)
+    parser.add_argument("--measured-side", type=int, default=3072)
     args = parser.parse_args(arguments)
     for name in ("fluorescence", "absorption"):
         (args.folder / name).mkdir(parents=True)

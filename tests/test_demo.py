@@ -66,7 +66,7 @@ def test_the_demo_writes_all_it_promises(
     with Image.open(folder / "side_by_side.png") as picture:
         assert min(picture.size) > 900
     out, err = capsys.readouterr()
-    for name in names:
+    for name in (*names, beside):
         assert f"napari-unit-demo/{name}" in out.replace("\\", "/")
     assert "in napari:  napari " in out
     assert "Simulating nuclei on 160 × 160 px" in err

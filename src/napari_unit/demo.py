@@ -19,7 +19,7 @@ from napari_unit.images.pictures import SideBySide, draw
 from napari_unit.images.placement import PixelSize
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.stored_image import StoredImage
-from napari_unit.job import translation_job
+from napari_unit.job import calibration_path, translation_job
 from napari_unit.models.zoo import find_model
 from napari_unit.progress import carry_out, foreground
 from napari_unit.provenance import summary_of
@@ -240,6 +240,7 @@ def _tell_files(files: DemoFiles, opens: bool) -> None:
 def _described(files: DemoFiles) -> Iterator[tuple[Path, str]]:
     yield files.simulated, "the simulated field"
     yield files.translation, "its translation"
+    yield calibration_path(files.translation), "what was measured for it"
     yield files.labels, "the nuclei, one number each"
     yield files.picture, "both side by side"
 
