@@ -1,6 +1,7 @@
 """A lazy layer beside a running window: it appears when it is measured, and nothing waits."""
 
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ def show_when_measured(layer: "napari.layers.Image", opening: Callable[[], Itera
 
     napari makes the smallest level of a layer on the thread that draws, even where its slicing is
     asynchronous. So that is done on a thread here, which ends when the layer is gone. Without a
-    running Qt application, or on another thread than its own, the layer stays as it is: whoever
+    running Qt application, or on another thread than the main one, the layer stays as it is: whoever
     reads its pixels waits.
 
     Parameters
@@ -56,8 +57,7 @@ def show_when_measured(layer: "napari.layers.Image", opening: Callable[[], Itera
 def _would_wait() -> bool:
     if "qtpy.QtWidgets" not in sys.modules:
         return False
-    from qtpy.QtCore import QThread
     from qtpy.QtWidgets import QApplication
 
-    app = QApplication.instance()
-    return app is not None and app.thread() is QThread.currentThread()
+    is_drawing = threading.current_thread() is threading.main_thread()
+    return is_drawing and QApplication.instance() is not None
