@@ -15,8 +15,8 @@ def show_when_measured(layer: "napari.layers.Image", opening: Callable[[], Itera
 
     napari makes the smallest level of a layer on the thread that draws, even where its slicing is
     asynchronous. So that is done on a thread here, which ends when the layer is gone. Without a
-    running Qt application, or on another thread than the main one, the layer stays as it is: whoever
-    reads its pixels waits.
+    running Qt application, or on another thread than the main one, the layer stays as it is:
+    whoever reads its pixels waits.
 
     Parameters
     ----------
