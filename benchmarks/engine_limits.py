@@ -123,7 +123,7 @@ class Window:
             corners = layer.corner_pixels
             held = layer._slice.image.raw
             inside = corners[0][0] <= top and corners[1][0] >= top + VIEW_PX // 2
-            fits = held.shape[:2] == tuple((corners[1] - corners[0])[:2])
+            fits = held.shape == tuple(corners[1] - corners[0] + 1)
             return bool(layer.data_level == 0 and inside and fits and layer.loaded)
 
         return self.wait(shows)
@@ -144,6 +144,10 @@ def in_viewer(image: Path, picture: Path | None) -> dict[str, Any]:
     made_s = time.perf_counter() - began
     window.viewer.add_layer(layer)
     opened_s = time.perf_counter() - began
+    # the first one imports torch, too
+    began = time.perf_counter()
+    translate(dask.array.from_zarr(image), "nuclei", "real", axes="YX", lazy=True)
+    again_s = time.perf_counter() - began
     told = layer.metadata["napari_unit"]
     statistics_s = window.wait(lambda: "window" in told and layer.visible)
     overview_s = window.wait(lambda: layer.loaded)
@@ -157,6 +161,7 @@ def in_viewer(image: Path, picture: Path | None) -> dict[str, Any]:
         window.viewer.screenshot(str(picture), canvas_only=False, flash=False)
     found = {
         "translate_seconds": made_s,
+        "translate_again_seconds": again_s,
         "open_seconds": opened_s,
         "statistics_seconds": statistics_s,
         "overview_seconds": overview_s,
@@ -187,14 +192,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found["largest_difference_to_lazy"] = checked(image, out)
         result["file"] = {"side": args.side, **found}
         rows = [[key, f"{value:.4g}"] for key, value in found.items()]
+        if args.out is not None:
+            write_result(args.out, result)
     if args.lazy_side:
         image = generated(args.work / "large.zarr", args.lazy_side)
         found = in_viewer(image, args.picture)
         result["layer"] = {"side": args.lazy_side, **found}
         rows += [[key, str(value)] for key, value in found.items()]
+        if args.out is not None:
+            write_result(args.out, result)
     print(markdown_table(["", ""], rows))
-    if args.out is not None:
-        write_result(args.out, result)
 
 
 if __name__ == "__main__":

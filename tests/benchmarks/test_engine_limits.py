@@ -17,8 +17,9 @@ def test_equal_chunks_are_one_file_and_the_far_ends_are_whole(
     assert image.shape == (420, 420)
     chunks = [image[r : r + 64, c : c + 64] for r in range(0, 384, 64) for c in range(0, 384, 64)]
     assert len({chunk.tobytes() for chunk in chunks}) == 3
-    inodes = {file.stat().st_ino for file in (path / "c").rglob("*") if file.is_file()}
-    assert len(inodes) == 3 + 13  # those at the far ends are files of their own
+    files = [file for file in (path / "c").rglob("*") if file.is_file()]
+    assert len(files) == 7 * 7
+    assert len({file.stat().st_ino for file in files}) < 7
     assert np.ptp(image[400:, 400:]) > 0
 
 

@@ -6,8 +6,9 @@ import torch
 from napari_unit.engine import memory
 from napari_unit.engine.memory import choose_fields, choose_tile, size_in_words, tile_bytes
 from napari_unit.engine.runner import Route, route_of
+from napari_unit.engine.sampling import Field
 from napari_unit.engine.settings import EngineSettings
-from napari_unit.geometry.regions import grid, whole
+from napari_unit.geometry.regions import Region, grid, whole
 from napari_unit.models.model import TranslationModel
 
 MakeModel = Callable[..., TranslationModel]
@@ -88,6 +89,25 @@ def test_a_sample_takes_the_maps_of_its_squares(random_model: MakeModel) -> None
     assert 1.5 < found.held_bytes / (64 * square) < 6
     wide = choose_fields(route(random_model, 64), SIZE, 1, settings, CPU, False)
     assert wide.on_disk
+
+
+def test_a_sample_is_planned_by_one_square_however_many_there_are(
+    random_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[Region] = []
+    real = memory.plan_sweep
+
+    def plan(route: Route, size: tuple[int, int], fields: list[Field]) -> object:
+        planned.extend(field.core for field in fields)
+        return real(route, size, fields)
+
+    monkeypatch.setattr(memory, "plan_sweep", plan)
+    route = route_of(random_model(width=2).steps("a", "b"))
+    for size in ((100_000, 100_000), (260, 100_000), (520, 260)):
+        planned.clear()
+        choose_fields(route, size, 1, EngineSettings(), torch.device("cpu"), False)
+        (square,) = planned
+        assert (square.rows.length, square.columns.length) == (256, 256)
 
 
 def test_a_device_keeps_the_maps_where_it_has_the_room(

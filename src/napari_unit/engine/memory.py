@@ -11,7 +11,7 @@ from napari_unit.engine.sampling import MAX_SAMPLED, SAMPLE_CORE_PX, Field
 from napari_unit.engine.settings import EngineSettings
 from napari_unit.engine.sweep_plan import plan_sweep
 from napari_unit.geometry.regions import Region, grid, whole
-from napari_unit.geometry.tiling import lattice_of, reach_of
+from napari_unit.geometry.tiling import Span, lattice_of, reach_of
 
 TILE_SIZES_PX = (256, 384, 512, 768, 1024, 1536, 2048)
 """What ``"auto"`` chooses from."""
@@ -107,21 +107,20 @@ def _for_sample(
     device: torch.device,
 ) -> FieldChoice:
     side = SAMPLE_CORE_PX
-    candidates = list(grid(whole(size), side))
-    # squares in the middle of a plane see the most around them
-    inner = [r for r in candidates if _is_inner(r, size, reach_of(route.geometry))]
-    one = _state_bytes(route, size, ((inner or candidates)[0],))
-    n = min(MAX_SAMPLED, len(candidates) * n_planes)
+    rows, columns = (-(-length // side) for length in size)
+    one = _state_bytes(route, size, (_middle(size, side),))
+    n = min(MAX_SAMPLED, rows * columns * n_planes)
     in_memory = _in_memory(n * one, settings, device)
     if in_memory is not None:
         return FieldChoice((), in_memory[0], False, 0, in_memory[1])
     return FieldChoice((), "cpu", True, 3 * n * one // 2, one)
 
 
-def _is_inner(region: Region, size: tuple[int, int], reach_px: int) -> bool:
-    return all(
-        reach_px <= span.start and span.stop + reach_px <= length
-        for span, length in zip((region.rows, region.columns), size, strict=True)
+def _middle(size: tuple[int, int], side: int) -> Region:
+    """Return the square amid a plane, which has the largest surroundings."""
+    rows, columns = (length // 2 // side * side for length in size)
+    return Region(
+        Span(rows, min(rows + side, size[0])), Span(columns, min(columns + side, size[1]))
     )
 
 
