@@ -47,6 +47,16 @@ def reflect_padded(x: Tensor, padding: int, upsample: int = 1) -> Tensor:
     return padded.to(memory_format=torch.channels_last)
 
 
+class _Conv2d(nn.Conv2d):
+    def reset_parameters(self) -> None:
+        if self.weight.is_meta:
+            return  # a file has its weights; random ones there would need torch's compiler
+        # He et al. 2015 for rectifiers; the biases start at zero
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        assert self.bias is not None
+        nn.init.zeros_(self.bias)
+
+
 class ConvBlock(nn.Module):
     """Nearest upsampling, reflect padding, convolution, normalisation, activation; in this order.
 
@@ -72,15 +82,9 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.geometry = geometry
-        self.conv = nn.Conv2d(in_channels, out_channels, geometry.kernel, geometry.stride)
+        self.conv = _Conv2d(in_channels, out_channels, geometry.kernel, geometry.stride)
         self.norm = norm
         self.activation = _ACTIVATIONS[activation]()
-        if self.conv.weight.is_meta:
-            return  # a file has its weights; random ones there would need torch's compiler
-        # He et al. 2015 for rectifiers; the biases start at zero
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
-        assert self.conv.bias is not None
-        nn.init.zeros_(self.conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (B, C_in, H, W) to (B, C_out, H * upsample / stride, ...)."""

@@ -115,7 +115,7 @@ class MeasurableNorm(nn.Module):
 _EXACT_FROM_PX = 1 << 16
 """Larger maps are normalised by sums in float64."""
 _VALUES_AT_ONCE = 1 << 18
-"""Pixels whose moments are taken in float32 before they are merged in float64."""
+"""Values whose moments are taken in float32 before they are merged in float64."""
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
