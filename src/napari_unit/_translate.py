@@ -1,5 +1,6 @@
 """Translate an image: the pieces joined, for scripts, the command line and the dock widget."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -7,6 +8,7 @@ from napari_unit.engine.settings import Precision, StatisticsMode
 from napari_unit.images.axes import Axes
 from napari_unit.images.files import open_path
 from napari_unit.images.layers import is_layer, make_layer, read_layer
+from napari_unit.images.parts import Ranges
 from napari_unit.images.source_image import SourceImage
 from napari_unit.job import translation_job
 from napari_unit.lazy_job import translate_lazily
@@ -38,6 +40,8 @@ def translate(
     lazy: bool = False,
     cluster: Any = None,
     precision: Precision = "float32",
+    part: Ranges | None = None,
+    channels: Sequence[int] | None = None,
     progress: bool | Listener = True,
 ) -> Any:
     """Translate an image from one domain of a model to the other, in tiles without seams.
@@ -91,6 +95,13 @@ def translate(
     precision
         ``"float32"``, or ``"bfloat16"``: about twice as fast on hardware that computes it, and off
         by some hundredths of the range; not for comparing pixels.
+    part
+        What to translate, as ranges along axes by their letters: ``{"Y": (1000, 1512), "X": (0,
+        512), "Z": (3, 4)}``; axes that are left out are taken whole. The pixels are those that
+        translating the whole image gives: all of it is measured in any case.
+    channels
+        Numbers of the image's channels, from 0, in the order of the model's channels; needed where
+        the image has more or another order.
     progress
         True shows a bar on stderr where that is a terminal or a notebook; a function is called
         with each `napari_unit.engine.run.Progress`.
@@ -140,6 +151,8 @@ def translate(
         calibration,
         cluster,
         precision,
+        part,
+        channels,
     )
     opened = _open(image, axes)
     if lazy:

@@ -92,6 +92,28 @@ def _tile(text: str) -> int | str:
     return text if text == "auto" or not text.lstrip("-").isdecimal() else int(text)
 
 
+def _part(text: str) -> dict[str, tuple[int, int]]:
+    """Read ranges along axes."""
+    found = {}
+    for one in text.split(","):
+        letter, _, ends = one.strip().partition("=")
+        start, _, stop = ends.partition(":")
+        if not (start.strip().isdecimal() and stop.strip().isdecimal()):
+            raise argparse.ArgumentTypeError(
+                f"{one.strip()!r} is no range along an axis; write it as Y=1000:1512"
+            )
+        found[letter.strip().upper()] = int(start), int(stop)
+    return found
+
+
+def _channels(text: str) -> tuple[int, ...]:
+    """Read numbers of channels."""
+    numbers = [one.strip() for one in text.split(",")]
+    if not all(map(str.isdecimal, numbers)):
+        raise argparse.ArgumentTypeError(f"{text!r} are no numbers of channels; write them as 2,0")
+    return tuple(map(int, numbers))
+
+
 def _add_translate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("image", metavar="IN", help="TIFF, PNG, JPEG, OME-Zarr, zarr, npy or npz")
@@ -115,6 +137,10 @@ def _add_translate(parser: argparse.ArgumentParser) -> None:
     add("--cluster", metavar="WHERE", help="address of a dask scheduler, or local")
     add("--precision", default="float32", choices=("float32", "bfloat16"),
         help="of the tiles; bfloat16 is faster on some hardware, and less exact")  # fmt: skip
+    add("--part", type=_part, metavar="RANGES",
+        help="what to translate, along axes: Y=1000:1512,X=0:512,Z=3:4")  # fmt: skip
+    add("--channels", type=_channels, metavar="NUMBERS",
+        help="channels of the image, from 0, in the order of the model's: 2,0")  # fmt: skip
     add("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_translate)
 
@@ -140,6 +166,8 @@ def _translate(args: argparse.Namespace) -> int:
         calibration=args.calibration,
         cluster=args.cluster,
         precision=args.precision,
+        part=args.part,
+        channels=args.channels,
     )
     image = open_path(args.image, args.axes)
     try:

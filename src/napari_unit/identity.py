@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from napari_unit.images.parts import Ranges
 from napari_unit.images.source_image import SourceImage
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def identity_of(
     plan: "TranslationPlan",
     mark: str,
     calibration: str | None = None,
+    part: Ranges | None = None,
 ) -> dict[str, Any]:
     """Return what the pixels of a translation depend on, by names as users read them.
 
@@ -34,6 +36,8 @@ def identity_of(
         See `napari_unit.images.content_mark.content_mark`.
     calibration
         Hash of the file that was given; None where the image is measured.
+    part
+        What is translated of the image; None is all of it.
     """
     from importlib.metadata import version
 
@@ -49,6 +53,8 @@ def identity_of(
         "dtype": plan.settings.dtype.name,
         "precision": plan.settings.precision,
         "calibration": calibration,
+        "part": None if part is None else {a: list(part[a]) for a in sorted(part)},
+        "channels": list(image.channels_read),
         "axes": image.axes.letters,
         "shape": list(image.shape),
         "levels": [list(shape) for shape in image.level_shapes[1:]],

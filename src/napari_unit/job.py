@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_unit.atomic import written_whole
+from napari_unit.engine.planes import PartSink
 from napari_unit.identity import identity_of
 from napari_unit.images.color import contrast_limits
 from napari_unit.images.content_mark import content_mark
@@ -62,20 +63,23 @@ def translation_job(
     prepared = prepare(image, request, begun or {})
     output: Output
     if out is not None:
-        given = None
-        if request.calibration is not None:
-            given = sha256(Path(request.calibration).read_bytes()).hexdigest()
         mark = content_mark(prepared.planes)
-        identity = identity_of(image, prepared.loaded, prepared.plan, mark, given)
-        output = file_output(prepared.result, image, prepared.target, out, identity)
+        identity = identity_of(
+            prepared.image, prepared.loaded, prepared.plan, mark, _hash_of(request, prepared),
+            request.part,
+        )  # fmt: skip
+        output = file_output(prepared.result, prepared.shown, prepared.target, out, identity)
     else:
         taken = prepared.plan.memory_bytes if prepared.plan.device == "cpu" else 0
         output = MemoryOutput(prepared.result, taken)
     with output as sink:
+        if request.part is not None:
+            sink = PartSink(sink, prepared.plan.part)
         report = yield from _run(prepared, sink, output.work, request.cluster)
         provenance = provenance_of(
-            image, prepared.loaded, prepared.plan, report.calibration, report.n_saturated
-        )
+            prepared.image, prepared.loaded, prepared.plan, report.calibration,
+            report.n_saturated, request.part,
+        )  # fmt: skip
         calibration = None if output.work is None else output.work.get(_CALIBRATION)
         yield from _in_pixels(prepared, output.finish(provenance))
     if out is not None and calibration is not None:
@@ -84,7 +88,7 @@ def translation_job(
     return TranslationResult(
         levels=output.levels(),
         axes=prepared.result.axes,
-        source=image,
+        source=prepared.shown,
         target=prepared.target,
         contrast_limits=contrast_limits(prepared.target, prepared.result.dtype),
         provenance=provenance,
@@ -95,6 +99,16 @@ def translation_job(
 def calibration_path(out: Path) -> Path:
     """Return where the calibration of a translation is written, beside it."""
     return out.with_name(f"{out.name}.{_CALIBRATION}")
+
+
+def _hash_of(request: TranslationRequest, prepared: Prepared) -> str | None:
+    """Return a hash of the calibration that was given."""
+    from napari_unit.engine.calibration import to_bytes
+
+    if request.calibration is None:
+        return None
+    assert prepared.known.calibration is not None
+    return sha256(to_bytes(prepared.known.calibration, {})).hexdigest()
 
 
 def _run(
@@ -173,7 +187,6 @@ def _in_pixels(prepared: Prepared, steps: Iterator[tuple[Any, int, int]]) -> Ite
     """Tell steps of a phase as pixels of the image."""
     from napari_unit.engine.run import Progress
 
-    planes = prepared.planes
-    n_px = planes.n_planes * planes.height * planes.width
+    n_px = prepared.plan.part.n_px
     for phase, done, total in steps:
         yield Progress(phase, done * n_px // max(1, total), n_px)

@@ -55,6 +55,11 @@ def translate_lazily(image: SourceImage, request: TranslationRequest) -> Transla
                 f"A lazy translation is not written or computed elsewhere; leave out {name} or "
                 "lazy."
             )
+    if request.part is not None:
+        raise ValueError(
+            "A lazy translation computes what is looked at of the whole image; leave out part or "
+            "lazy."
+        )
     if request.statistics == "tile":
         raise ValueError(
             "Statistics 'tile' have no one result that could be looked at in parts; choose "
@@ -137,7 +142,7 @@ class _LazyJob:
         """Yield what the smaller levels are translated from."""
         image, planes = self._prepared.image, self._prepared.planes
         for array in image.smaller:
-            source = ArraySource(array, image.axes, image.n_channels)
+            source = ArraySource(array, image.axes, image.channels_read)
             yield source, "translated from the source's level"
         for factor in () if image.smaller else factors:
             if factor <= _LARGEST_POOLED:

@@ -12,6 +12,7 @@ from napari_unit.direction import choose_direction, choose_model
 from napari_unit.identity import as_begun
 from napari_unit.images.color import at_depth
 from napari_unit.images.outputs import ResultShape, shape_result
+from napari_unit.images.parts import described_part, part_of
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.storage import ArraySource
 from napari_unit.models.zoo import ModelEntry
@@ -31,7 +32,9 @@ class Prepared:
     Parameters
     ----------
     image
-        What is translated.
+        What is measured, with the channels that were chosen.
+    shown
+        What is translated of it, as an image: the same, or a part.
     loaded
         By which model.
     model
@@ -49,6 +52,7 @@ class Prepared:
     """
 
     image: SourceImage
+    shown: SourceImage
     loaded: "LoadedModel"
     model: "TranslationModel"
     planes: ArraySource
@@ -75,7 +79,11 @@ def prepare(image: SourceImage, request: TranslationRequest, begun: Mapping[str,
     ValueError, TypeError, OSError, MemoryError
         As `napari_unit.translate`.
     """
+    if request.channels is not None:
+        image = image.with_channels(request.channels)
     dtype = result_dtype(image, request.dtype)
+    part = None if request.part is None else part_of(image, request.part)
+    shown = image if request.part is None else described_part(image, request.part)
     # torch takes seconds to import: what cannot work is refused before
     found = _find(image, request.model, request.to)
     direction = choose_direction(found.card.domains, request.to, image, found.card.name)
@@ -89,7 +97,7 @@ def prepare(image: SourceImage, request: TranslationRequest, begun: Mapping[str,
     at_this_depth = {source.name: source, target.name: target}
     first, second = loaded.card.domains
     model.domains = (at_this_depth[first.name], at_this_depth[second.name])
-    planes = ArraySource(image.array, image.axes, image.n_channels)
+    planes = ArraySource(image.array, image.axes, image.channels_read)
     stored = None
     if loaded.statistics is not None:
         stored = loaded.statistics[model.index_of(source.name)]
@@ -100,7 +108,9 @@ def prepare(image: SourceImage, request: TranslationRequest, begun: Mapping[str,
             "'image', or add them with napari-unit calibrate."
         )
     if request.calibration is not None:
-        calibration = _calibration(Path(request.calibration), loaded, source.name, target.name)
+        calibration = request.calibration
+        if isinstance(calibration, str | Path):
+            calibration = _calibration(Path(calibration), loaded, source.name, target.name)
         known = Known(calibration, stored)
         statistics = calibration.statistics.mode if calibration.statistics else "tile"
     tile, device = as_begun(begun, request.tile, request.device, available_devices())
@@ -109,10 +119,10 @@ def prepare(image: SourceImage, request: TranslationRequest, begun: Mapping[str,
     )
     plan = plan_translation(
         model, source.name, target.name, planes, settings,
-        is_calibrated=request.calibration is not None,
+        is_calibrated=request.calibration is not None, part=part,
     )  # fmt: skip
-    result = shape_result(image, target, dtype)
-    return Prepared(image, loaded, model, planes, plan, target, result, known)
+    result = shape_result(shown, target, dtype)
+    return Prepared(image, shown, loaded, model, planes, plan, target, result, known)
 
 
 def _calibration(path: Path, loaded: "LoadedModel", source: str, target: str) -> Any:

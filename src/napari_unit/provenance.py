@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_unit.images.layers import TranslationResult
+from napari_unit.images.parts import Ranges
 from napari_unit.images.source_image import SourceImage
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def provenance_of(
     plan: "TranslationPlan",
     calibration: "Calibration",
     n_saturated: int | None,
+    part: Ranges | None = None,
 ) -> dict[str, Any]:
     """Return how a translation was made, in values that JSON can hold.
 
@@ -55,10 +57,13 @@ def provenance_of(
         What was measured of the image.
     n_saturated
         Values of the result that its dtype cannot hold; None where that is not known.
+    part
+        What was translated of the image; None is all of it.
 
     Returns
     -------
-    What `origin_of` returns, ``statistics``, ``squares`` (how many were measured, of how many),
+    What `origin_of` returns, ``part`` (ranges by axes, or None) and ``channels`` (numbers in order,
+    or None) of the image, ``statistics``, ``squares`` (how many were measured, of how many),
     ``standard_error`` (the largest of all normalisations, in their deviations), ``seed``,
     ``tile`` (px), ``device``, ``precision``, ``dtype``, ``window`` (pixel values that stood for
     -1 and 1), ``clipped_fraction`` of the image's pixel values outside it, ``n_saturated`` values
@@ -75,6 +80,8 @@ def provenance_of(
         notes.append("Its opacity channel was left out.")
     return {
         **origin_of(image, loaded, plan),
+        "part": None if part is None else {axis: list(ends) for axis, ends in part.items()},
+        "channels": None if image.channels is None else list(image.channels),
         "statistics": plan.settings.statistics,
         "squares": None if statistics is None else [statistics.n_sampled, statistics.n_eligible],
         "standard_error": _largest_error(statistics),

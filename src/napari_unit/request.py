@@ -1,12 +1,15 @@
 """What a user can ask of a translation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from napari_unit.engine.settings import DEFAULT_MEMORY_BYTES, Precision, StatisticsMode
+from napari_unit.images.parts import Ranges
 
 if TYPE_CHECKING:
+    from napari_unit.engine.calibration import Calibration
     from napari_unit.models.file import LoadedModel
 
 OutputDtype = Literal["float32", "same", "uint8", "uint16"]
@@ -42,11 +45,17 @@ class TranslationRequest:
     memory
         Bytes that the maps of the networks may take, or such as ``"4 GB"``; None is 2 GB.
     calibration
-        File of an earlier translation of this image with this model; nothing is measured then.
+        File of an earlier translation of this image with this model, or what one has measured;
+        nothing is measured then.
     cluster
         A dask.distributed client, the address of a scheduler, or ``"local"``; None computes here.
     precision
         Of the tiles: ``"float32"``, or ``"bfloat16"``, faster and less exact.
+    part
+        Ranges along axes that are translated, by their letters: ``{"Y": (0, 512), "Z": (3, 4)}``;
+        None is all of the image.
+    channels
+        Numbers of the image's channels, from 0, in the order of the model's; None is all of them.
     """
 
     model: "str | Path | LoadedModel | None" = None
@@ -58,9 +67,11 @@ class TranslationRequest:
     out: str | Path | None = None
     seed: int | None = None
     memory: int | str | None = None
-    calibration: str | Path | None = None
+    calibration: "str | Path | Calibration | None" = None
     cluster: Any = None
     precision: Precision = "float32"
+    part: Ranges | None = None
+    channels: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can be refused before an image is opened."""

@@ -29,7 +29,7 @@ def test_a_plan_says_what_will_be_done(random_model: MakeModel) -> None:
     assert plan.size == (1000, 780)
     assert (plan.reach_px, plan.lattice_px) == (82, 4)
     assert plan.tile_px == 252  # the next place on the lattice
-    assert plan.n_tiles == 3 * 4 * 4
+    assert plan.part.n_px == 3 * 1000 * 777
     assert plan.device == "cpu"
     assert plan.memory_bytes > 0
 

@@ -54,7 +54,7 @@ def run(model: TranslationModel, translator: Any, finish: Any, unit_px: int = 0)
     sink = ArraySink(out, Axes("TCYX"))
     sink.unit_px = unit_px
     target = model.domains[1]
-    _, told = finish(translate_units(planned(model), translator, target, SOURCE, sink))
+    _, told = finish(translate_units(planned(model), translator, target, sink))
     window = target.typical_window
     expected = np.stack([window.from_unit(plane, np.dtype("float32")) for plane in IMAGE])
     assert (out == expected).all()
@@ -110,7 +110,7 @@ def test_what_cannot_be_read_or_written_is_told(model: TranslationModel, finish:
             raise OSError("no room")
 
     sink = Full(np.zeros((2, 1, *SIZE), "float32"), Axes("TCYX"))
-    job = translate_units(planned(model), Copying(), model.domains[1], SOURCE, sink)
+    job = translate_units(planned(model), Copying(), model.domains[1], sink)
     with pytest.raises(OSError, match="no room"):
         finish(job)
 
@@ -119,7 +119,7 @@ def test_closing_waits_for_what_is_being_written(model: TranslationModel) -> Non
     out = np.full((2, 1, *SIZE), np.nan, "float32")
     sink = ArraySink(out, Axes("TCYX"))
     before = set(threading.enumerate())  # dask keeps a pool, where a test has used it
-    job = translate_units(planned(model), Copying(), model.domains[1], SOURCE, sink)
+    job = translate_units(planned(model), Copying(), model.domains[1], sink)
     for _ in range(3):
         told = next(job)
     job.close()
@@ -129,7 +129,7 @@ def test_closing_waits_for_what_is_being_written(model: TranslationModel) -> Non
 
 def test_units_cover_each_plane_once(model: TranslationModel) -> None:
     times = np.zeros((2, *SIZE), int)
-    for plane, unit in units_of(planned(model), SOURCE, 40):
+    for plane, unit in units_of(planned(model), 40):
         rows, columns = unit.within(whole(SIZE))
         times[plane, rows, columns] += 1
     assert (times == 1).all()

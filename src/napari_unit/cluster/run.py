@@ -226,12 +226,11 @@ def _translate(
     sink: PlaneSink,
     maps: _StatesOnWorkers | None,
 ) -> Generator[Progress, None, int]:
-    planes = job.planes
-    n_px = planes.n_planes * planes.height * planes.width
+    n_px = job.plan.part.n_px
     common = [submit.shared(value) for value in (job, calibration, sink)]
     total = done = 0
     out: dict[Any, Region] = {}
-    for plane, unit in units_of(job.plan, planes, sink.unit_px):
+    for plane, unit in units_of(job.plan, sink.unit_px):
         n_saturated = sink.written(plane, unit)
         if n_saturated is not None:
             total += n_saturated

@@ -11,6 +11,27 @@ from napari_unit.geometry.regions import Region
 from napari_unit.geometry.tiling import Span
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is translated of an image; all of it is measured in any case.
+
+    Parameters
+    ----------
+    planes
+        Numbers of planes, in order.
+    region
+        Of each of them.
+    """
+
+    planes: tuple[int, ...]
+    region: Region
+
+    @property
+    def n_px(self) -> int:
+        """Pixels of the part."""
+        return len(self.planes) * self.region.n_px
+
+
 class PlaneSource(Protocol):
     """Planes of one size that are translated alike, read region by region.
 
@@ -71,6 +92,41 @@ class PlaneSink(Protocol):
         n_saturated
             Pixel values of it that the dtype cannot hold.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class PartSink:
+    """Takes the units of a part as planes of their own, counted from its first pixel.
+
+    Parameters
+    ----------
+    sink
+        Where they go.
+    part
+        Of the image.
+    """
+
+    sink: PlaneSink
+    part: Part
+
+    @property
+    def unit_px(self) -> int:
+        """Side of a unit."""
+        return self.sink.unit_px
+
+    def written(self, plane: int, unit: Region) -> int | None:
+        """Return what was noted of a unit that is there already; else None."""
+        return self.sink.written(*self._inside(plane, unit))
+
+    def write(self, plane: int, unit: Region, pixels: NDArray[Any], n_saturated: int) -> None:
+        """Take the pixels (C, Y, X) of a unit, placed in the image."""
+        self.sink.write(*self._inside(plane, unit), pixels, n_saturated)
+
+    def _inside(self, plane: int, unit: Region) -> tuple[int, Region]:
+        region = self.part.region
+        return self.part.planes.index(plane), Region(
+            unit.rows.shifted(-region.rows.start), unit.columns.shifted(-region.columns.start)
+        )
 
 
 @dataclass(frozen=True, slots=True)

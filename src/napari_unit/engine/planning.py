@@ -6,12 +6,12 @@ import torch
 
 from napari_unit.engine.devices import available_bytes, resolve_device
 from napari_unit.engine.memory import FieldChoice, choose_fields, choose_tile, size_in_words
-from napari_unit.engine.planes import PlaneSource
+from napari_unit.engine.planes import Part, PlaneSource
 from napari_unit.engine.runner import route_of
 from napari_unit.engine.sampling import n_looks
 from napari_unit.engine.settings import EngineSettings
 from napari_unit.engine.sweep_plan import Pieces
-from napari_unit.geometry.regions import Region
+from napari_unit.geometry.regions import Region, whole
 from napari_unit.geometry.tiling import lattice_of, padded_length, reach_of
 from napari_unit.models.architecture import MIN_SIZE_PX
 from napari_unit.models.model import TranslationModel
@@ -33,8 +33,8 @@ class TranslationPlan:
         Height and width of a plane as the networks see it, a multiple of the lattice.
     tile_px
         Side of a tile, a multiple of the lattice.
-    n_tiles
-        Of all planes.
+    part
+        What is translated.
     reach_px
         How far away an input pixel can be and still change an output pixel.
     lattice_px
@@ -61,7 +61,7 @@ class TranslationPlan:
     device: str
     size: tuple[int, int]
     tile_px: int
-    n_tiles: int
+    part: Part
     reach_px: int
     lattice_px: int
     fields: tuple[Region, ...]
@@ -88,6 +88,7 @@ def plan_translation(
     settings: EngineSettings,
     *,
     is_calibrated: bool = False,
+    part: Part | None = None,
 ) -> TranslationPlan:
     """Plan a translation; nothing is read or computed yet.
 
@@ -103,6 +104,8 @@ def plan_translation(
         How to translate.
     is_calibrated
         Whether the calibration is there already, so that no statistics are measured.
+    part
+        What to translate; None is all of the image.
 
     Raises
     ------
@@ -128,7 +131,8 @@ def plan_translation(
     left = _left(settings, device, fields)
     n_channels = (planes.n_channels, model.domains[model.index_of(target_domain)].n_channels)
     tile_px, tile_bytes = choose_tile(route, size, n_channels, settings, device, left)
-    rows, columns = (-(-length // tile_px) for length in (planes.height, planes.width))
+    if part is None:
+        part = Part(tuple(range(planes.n_planes)), whole((planes.height, planes.width)))
     return TranslationPlan(
         source_domain,
         target_domain,
@@ -136,7 +140,7 @@ def plan_translation(
         str(device),
         size,
         tile_px,
-        planes.n_planes * rows * columns,
+        part,
         reach_of(route.geometry),
         lattice_of(route.geometry),
         fields.regions,

@@ -115,7 +115,7 @@ def run_plan(
     target = model.domains[model.index_of(plan.target_domain)]
     times = [time.perf_counter()]
     is_all_there = not any(
-        sink.written(plane, unit) is None for plane, unit in units_of(plan, planes, sink.unit_px)
+        sink.written(plane, unit) is None for plane, unit in units_of(plan, sink.unit_px)
     )
     if known.calibration is not None:
         reuses = plan.reuses_maps and not is_all_there
@@ -125,7 +125,7 @@ def run_plan(
         keep(measured.calibration)
         times += [times[0] + measured_s, time.perf_counter()]
         translator = translator_for(plan, model, planes, measured)
-        n_saturated = yield from translate_units(plan, translator, target, planes, sink)
+        n_saturated = yield from translate_units(plan, translator, target, sink)
         times.append(time.perf_counter())
     return Report(measured.calibration, n_saturated, PhaseSeconds(*np.diff(times).tolist()))
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from napari_unit.domains import Domain
 from napari_unit.engine.devices import release_memory
-from napari_unit.engine.planes import PlaneSink, PlaneSource
+from napari_unit.engine.planes import PlaneSink
 from napari_unit.engine.planning import TranslationPlan
 from napari_unit.engine.reports import Progress
 from napari_unit.engine.settings import MIN_TILE_PX
 from napari_unit.engine.translators import Translator
-from napari_unit.geometry.regions import Region, grid, whole
+from napari_unit.geometry.regions import Region, grid
 
 _logger = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ def translate_units(
     plan: TranslationPlan,
     translator: Translator,
     target: Domain,
-    planes: PlaneSource,
     sink: PlaneSink,
 ) -> Generator[Progress, None, int]:
     """Translate the units that are not there yet, tile by tile.
@@ -41,8 +40,6 @@ def translate_units(
         Translates regions.
     target
         Domain of the result.
-    planes
-        The image.
     sink
         Where the units go.
 
@@ -59,10 +56,10 @@ def translate_units(
     FloatingPointError
         If the networks' output is not finite.
     """
-    n_px = planes.n_planes * planes.height * planes.width
+    n_px = plan.part.n_px
     total = done = 0
     missing: list[tuple[int, Region]] = []
-    for plane, unit in units_of(plan, planes, sink.unit_px):
+    for plane, unit in units_of(plan, sink.unit_px):
         n_saturated = sink.written(plane, unit)
         if n_saturated is None:
             missing.append((plane, unit))
@@ -131,12 +128,10 @@ class _Unit:
         self.pixels[:, rows, columns] = self._window.from_unit(values, self._dtype)
 
 
-def units_of(
-    plan: TranslationPlan, planes: PlaneSource, unit_px: int
-) -> Iterator[tuple[int, Region]]:
+def units_of(plan: TranslationPlan, unit_px: int) -> Iterator[tuple[int, Region]]:
     """Yield what is written at once, in order; any region will do where `unit_px` is 0."""
-    for plane in range(planes.n_planes):
-        for unit in grid(whole((planes.height, planes.width)), unit_px or plan.tile_px):
+    for plane in plan.part.planes:
+        for unit in grid(plan.part.region, unit_px or plan.tile_px):
             yield plane, unit
 
 

@@ -89,6 +89,10 @@ class Span:
             raise ValueError(f"{self} does not lie in {outer}.")
         return slice(self.start - outer.start, self.stop - outer.start)
 
+    def shifted(self, by: int) -> "Span":
+        """Return the span with its ends counted from another pixel."""
+        return Span(self.start + by, self.stop + by)
+
     def at_scale(self, length: int, other_length: int) -> "Span":
         """Return the span at another resolution of an axis, given the axis' lengths at both.
 

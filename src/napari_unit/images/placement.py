@@ -1,7 +1,7 @@
 """Where a layer stands in the world: the seven fields that a translation must not lose."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -154,6 +154,17 @@ class Placement:
             units=tuple(units),
             axis_labels=tuple(labels),
         )
+
+    def shifted(self, offset: Sequence[float]) -> "Placement":
+        """Return the placement of a part of the image.
+
+        Parameters
+        ----------
+        offset
+            Of the part's first pixel in the image, in pixels along each of the n axes.
+        """
+        linear = self.rotate @ self.shear @ np.diag(self.scale)
+        return replace(self, translate=self.translate + linear @ np.asarray(offset, float))
 
     def pixel_size(self, axes: Axes) -> PixelSize | None:
         """Return the physical size of a pixel; None where a layer has neither scale nor units.

@@ -1,6 +1,7 @@
 """An image to translate or to learn from, wherever it comes from."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ class SourceImage:
         Of all channels, as the file names them; empty where it does not.
     time_step_s
         Seconds between two images along T; None where it is not known.
+    channels
+        Numbers of the channels to translate, in the order in which a model wants them; None is
+        all of them as they are.
     has_alpha
         The last channel is opacity, and is not translated.
     level_shapes
@@ -54,6 +58,7 @@ class SourceImage:
     origin: tuple[float, ...] | None = None
     channel_names: tuple[str, ...] = ()
     time_step_s: float | None = None
+    channels: tuple[int, ...] | None = None
     has_alpha: bool = False
     level_shapes: tuple[tuple[int, ...], ...] = ()
     smaller: tuple[Any, ...] = ()
@@ -68,7 +73,30 @@ class SourceImage:
     @property
     def n_channels(self) -> int:
         """Channels to translate: without opacity; 1 where there is no channel axis."""
-        return self.axes.channels_in(self.shape) - self.has_alpha
+        return len(self.channels_read)
+
+    @property
+    def channels_read(self) -> tuple[int, ...]:
+        """Numbers of the channels to translate, in order."""
+        if self.channels is not None:
+            return self.channels
+        return tuple(range(self.axes.channels_in(self.shape) - self.has_alpha))
+
+    def with_channels(self, channels: Sequence[int]) -> "SourceImage":
+        """Return the image with some of its channels chosen, in this order.
+
+        Raises
+        ------
+        ValueError
+            If the image has no such channels.
+        """
+        there = self.axes.channels_in(self.shape)
+        if not channels or not all(0 <= number < there for number in channels):
+            raise ValueError(
+                f"The channels chosen are {list(channels)}, and {self.name!r} has "
+                f"{_counted(there)}; choose from 0 to {there - 1}."
+            )
+        return replace(self, channels=tuple(channels))
 
     @property
     def is_multiscale(self) -> bool:
@@ -81,3 +109,7 @@ class SourceImage:
         if isinstance(self.array, np.ndarray):
             return 0 if isinstance(self.array, np.memmap) else self.array.nbytes
         return int(getattr(self.array, "bytes_held", 0))
+
+
+def _counted(n: int) -> str:
+    return "1 channel" if n == 1 else f"{n} channels"

@@ -1,6 +1,7 @@
 """Pixels of an image in any axis order, plane by plane: from arrays and into them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +48,10 @@ class PlaneLayout:
         """Columns of a plane."""
         return self.shape[self.axes.x]
 
-    def index(self, plane: int, region: Region, n_channels: int) -> tuple[int | slice, ...]:
-        """Return the index of the first channels of a region of one plane.
+    def index(
+        self, plane: int, region: Region, n_channels: int, first: int = 0
+    ) -> tuple[int | slice, ...]:
+        """Return the index of `n_channels` channels, from `first` on, of a region of one plane.
 
         Raises
         ------
@@ -67,7 +70,7 @@ class PlaneLayout:
         index[self.axes.y] = slice(region.rows.start, region.rows.stop)
         index[self.axes.x] = slice(region.columns.start, region.columns.stop)
         if self.axes.channel is not None:
-            index[self.axes.channel] = slice(0, n_channels)
+            index[self.axes.channel] = slice(first, first + n_channels)
         return tuple(index)
 
     def channels_first(self, block: NDArray[Any]) -> NDArray[Any]:
@@ -101,15 +104,19 @@ class ArraySource:
         Numpy, dask, zarr, or anything that gives pixels when sliced.
     axes
         Of the array.
-    n_channels
-        Channels to read, the first ones: an opacity channel behind them is left out.
+    channels
+        Numbers of the channels to read, in the order in which they are wanted; or how many, from
+        the first on: an opacity channel behind them is left out.
     """
 
-    def __init__(self, array: Any, axes: Axes, n_channels: int) -> None:
+    def __init__(self, array: Any, axes: Axes, channels: int | Sequence[int]) -> None:
         self._layout = PlaneLayout(axes, tuple(int(length) for length in array.shape))
         self._array = array
+        wanted = range(channels) if isinstance(channels, int) else channels
+        self._first, self._n_read = min(wanted), max(wanted) + 1 - min(wanted)
+        self._order = [number - self._first for number in wanted]
         self.n_planes = self._layout.n_planes
-        self.n_channels = n_channels
+        self.n_channels = len(self._order)
         self.height = self._layout.height
         self.width = self._layout.width
         self.dtype = np.dtype(array.dtype).newbyteorder("=")
@@ -126,7 +133,7 @@ class ArraySource:
         MemoryError
             If there is not the memory for it.
         """
-        index = self._layout.index(plane, region, self.n_channels)
+        index = self._layout.index(plane, region, self._n_read, self._first)
         try:
             block = np.asarray(self._array[index])
         except PixelsError:  # says more of it
@@ -152,7 +159,8 @@ class ArraySource:
                 f"The array gave pixels of type {block.dtype} for {self._place(plane, region)}, "
                 f"but says that it holds {self.dtype}; give it the right dtype."
             )
-        return self._layout.channels_first(block.astype(self.dtype, copy=False))
+        pixels = self._layout.channels_first(block.astype(self.dtype, copy=False))
+        return pixels if self._order == [*range(self._n_read)] else pixels[self._order]
 
     def _place(self, plane: int, region: Region) -> str:
         of_plane = f" of plane {plane}" if self.n_planes > 1 else ""
