@@ -156,7 +156,7 @@ def translate(
     )
     opened = _open(image, axes)
     if lazy:
-        made = translate_lazily(opened, request)
+        made = translate_lazily(opened, request).result
         if not is_layer(image):
             return made.array
         layer = make_layer(made)

@@ -84,6 +84,7 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         calibration.add_arguments(calibrate)
         calibrate.set_defaults(run=calibration.run)
     _add_models(commands.add_parser("models", help="list the models there are, or show one"))
+    _add_devices(commands.add_parser("devices", help="list what translations can run on"))
     return parser
 
 
@@ -251,6 +252,27 @@ def _models(args: argparse.Namespace) -> int:
     table.columns[-1].overflow = "fold"
     console.print(table)
     console.print(f"Own models are looked for in {user_folder()}.", highlight=False, markup=False)
+    return 0
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=_devices)
+
+
+def _devices(args: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    from napari_unit.engine.devices import describe_devices
+
+    devices = describe_devices()
+    if args.json:
+        print(json.dumps([asdict(device) for device in devices]))
+        return 0
+    for device in devices:
+        free = "" if device.free_bytes is None else f", {device.free_bytes / 1e9:.1f} GB free"
+        print(f"{device.name}: {device.description}{free}")
     return 0
 
 

@@ -26,7 +26,9 @@ _CALIBRATION = "calibration.safetensors"
 
 
 def translation_job(
-    image: SourceImage, request: TranslationRequest
+    image: SourceImage,
+    request: TranslationRequest,
+    begun: Callable[[TranslationResult], None] = lambda _: None,
 ) -> "Generator[Progress, None, TranslationResult]":
     """Translate step by step: the one way that scripts, command line and widget all go.
 
@@ -38,6 +40,9 @@ def translation_job(
         What to translate.
     request
         How.
+    begun
+        Called, before the first tile, with a result in memory that is still black: its arrays
+        fill while the job goes on. Not called for one that goes to a file.
 
     Yields
     ------
@@ -73,6 +78,9 @@ def translation_job(
         taken = prepared.plan.memory_bytes if prepared.plan.device == "cpu" else 0
         output = MemoryOutput(prepared.result, taken)
     with output as sink:
+        if out is None:
+            told = origin_of(prepared.image, prepared.loaded, prepared.plan)
+            begun(_result(prepared, output, told, out))
         if request.part is not None:
             sink = PartSink(sink, prepared.plan.part)
         report = yield from _run(prepared, sink, output.work, request.cluster)
@@ -85,6 +93,12 @@ def translation_job(
     if out is not None and calibration is not None:
         with written_whole(calibration_path(out)) as partial:
             partial.write_bytes(calibration)
+    return _result(prepared, output, provenance, out)
+
+
+def _result(
+    prepared: Prepared, output: Output, provenance: dict[str, Any], out: Path | None
+) -> TranslationResult:
     return TranslationResult(
         levels=output.levels(),
         axes=prepared.result.axes,

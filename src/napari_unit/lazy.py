@@ -162,6 +162,10 @@ class LazyTranslation:
             self.tile(number, 0, tile)
             yield
 
+    def kept(self, number: int, plane: int, tile: Region) -> NDArray[Any] | None:
+        """Return the pixels (C, Y, X) of a tile that is in the cache; never computes."""
+        return self._cache.get((number, plane, tile))
+
     def tile(self, number: int, plane: int, tile: Region) -> NDArray[Any]:
         """Return the pixels (C, Y, X) of one tile of a level; they must not be changed."""
         key = (number, plane, tile)

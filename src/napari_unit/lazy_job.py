@@ -1,7 +1,8 @@
 """Make a translation of which only what is looked at is computed."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from napari_unit.engine.planes import PlaneSource
-    from napari_unit.engine.run import Progress
+    from napari_unit.engine.run import Calibration, Progress
     from napari_unit.engine.translators import Translator
 
 _OVERVIEW_PX = 2048
@@ -34,8 +35,27 @@ _LARGEST_POOLED = 8
 """Factor up to which means are read when they are looked at: 64 pixels for one."""
 
 
-def translate_lazily(image: SourceImage, request: TranslationRequest) -> TranslationResult:
-    """Return a translation at once; its levels are dask arrays that compute what is asked of them.
+@dataclass(frozen=True, slots=True, eq=False)
+class LazyJob:
+    """A translation of which nothing is computed yet.
+
+    Parameters
+    ----------
+    result
+        Its levels are dask arrays that compute what is asked of them.
+    translation
+        What computes their tiles, for those who want single ones.
+    measured
+        Returns the calibration, once it is there.
+    """
+
+    result: TranslationResult
+    translation: LazyTranslation
+    measured: "Callable[[], Calibration | None]"
+
+
+def translate_lazily(image: SourceImage, request: TranslationRequest) -> LazyJob:
+    """Return a translation at once.
 
     Parameters
     ----------
@@ -66,7 +86,7 @@ def translate_lazily(image: SourceImage, request: TranslationRequest) -> Transla
             "others for a lazy translation."
         )
     prepared = prepare(image, request, {})
-    job = _LazyJob(prepared)
+    job = _Levels(prepared)
     translation = LazyTranslation(job.levels, job.translators, job.pixels, TileCache())
 
     def opening() -> Iterator[None]:
@@ -74,22 +94,24 @@ def translate_lazily(image: SourceImage, request: TranslationRequest) -> Transla
         yield from job.reading()
         yield from translation.making_smallest()
 
-    return TranslationResult(
+    result = TranslationResult(
         levels=translation.arrays(f"napari-unit-{uuid.uuid4().hex}"),
         axes=prepared.result.axes,
-        source=image,
+        source=prepared.shown,
         target=prepared.target,
         contrast_limits=contrast_limits(prepared.target, prepared.result.dtype),
         provenance=job.provenance,
         opening=opening,
     )
+    return LazyJob(result, translation, lambda: job.calibration)
 
 
-class _LazyJob:
+class _Levels:
     """The levels of a lazy translation, and what translates them once it is calibrated."""
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
+        self.calibration = prepared.known.calibration
         planes = prepared.planes
         factors = factors_of((planes.height, planes.width), _OVERVIEW_PX)
         # every pixel is read for the intensities: a picture of all comes for nothing
@@ -119,10 +141,11 @@ class _LazyJob:
         from napari_unit.engine.translators import frozen_translator
 
         plan, model, known = self._prepared.plan, self._prepared.model, self._prepared.known
-        calibration = known.calibration
+        calibration = self.calibration
         if calibration is None:
             planes = self._prepared.planes if self._remembering is None else self._remembering
             calibration = yield from measure(plan, model, planes, known)
+            self.calibration = calibration
         self.provenance |= provenance_of(
             self._prepared.image, self._prepared.loaded, plan, calibration, None
         )

@@ -71,9 +71,7 @@ def provenance_of(
     """
     from importlib.metadata import version
 
-    n_values = math.prod(image.shape)
-    if image.axes.channel is not None:
-        n_values = n_values // image.shape[image.axes.channel] * image.n_channels
+    n_values = math.prod(image.shape) // image.axes.channels_in(image.shape) * image.n_channels
     window, statistics = calibration.window, calibration.statistics
     notes = [*image.notes, *calibration.notes]
     if image.has_alpha:

@@ -80,13 +80,13 @@ def no_job_left(request: pytest.FixtureRequest) -> Iterator[None]:
     from napari.utils.progress import progress
     from qtpy.QtCore import QThreadPool
 
-    from napari_unit._widget import translation_worker
+    from napari_unit._widget.translating import running
 
     yield
     assert QThreadPool.globalInstance().waitForDone(PATIENCE_MS), "a worker thread still runs"
     for _ in range(20):  # what the workers have sent is delivered here
         request.getfixturevalue("qapp").processEvents()
-    assert not translation_worker.UNDERWAY, "a translation has not ended"
+    assert not running.UNDERWAY, "a translation has not ended"
     assert not list(progress._all_instances), "a progress bar is still open"
 
 
@@ -223,7 +223,7 @@ class Desk:
 @pytest.fixture
 def desk(make_napari_viewer: Any, models: Zoo, qtbot: Any) -> Callable[..., Desk]:
     """Return a function that opens a viewer, adds layers and docks the widget."""
-    from napari_unit._widget.translate_widget import TranslateWidget
+    from napari_unit._widget.translating.dock import TranslateWidget
 
     def sit_down(*layers: Any, model: bool = True, show: bool = False) -> Desk:
         if model:
@@ -272,11 +272,11 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """Hold the job at its first tile until the gate opens."""
-    from napari_unit._widget import translation_worker
+    from napari_unit._widget.translating import running
 
     made = Gate()
     monkeypatch.setattr(
-        translation_worker, "translation_job", made.hold(translation_worker.translation_job)
+        running, "translation_job", made.hold(running.translation_job)
     )
     yield made
     made.opened.set()

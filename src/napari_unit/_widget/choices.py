@@ -24,15 +24,22 @@ class Choice(QComboBox):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
+    def offer(self, options: Iterable[Option]) -> None:
+        """Offer other options, each explained when the mouse rests on it; tells nobody."""
+        blocked = self.blockSignals(True)
+        self.clear()
+        for value, text, meaning in options:
+            self.addItem(text, value)
+            self.setItemData(self.count() - 1, meaning, Qt.ItemDataRole.ToolTipRole)
+        self.blockSignals(blocked)
+
 
 class OptionChoice(Choice):
     """A choice between a setting's values, each explained when the mouse rests on it."""
 
     def __init__(self, options: Iterable[Option], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        for value, text, meaning in options:
-            self.addItem(text, value)
-            self.setItemData(self.count() - 1, meaning, Qt.ItemDataRole.ToolTipRole)
+        self.offer(options)
 
     @property
     def value(self) -> Any:
@@ -189,7 +196,9 @@ class DirectionChoice(Choice):
         super().__init__(parent)
         self._domains: tuple[Domain, ...] = ()
 
-    def offer(self, domains: tuple[Domain, Domain] | None, n_channels: int | None) -> None:
+    def offer_between(
+        self, domains: tuple[Domain, Domain] | None, n_channels: int | None
+    ) -> None:
         """Offer the directions between two domains, or none.
 
         The chosen direction stays, unless only the other one can start from an image of

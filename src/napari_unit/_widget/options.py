@@ -1,8 +1,9 @@
 """The settings that a person chooses from, in words."""
 
 import sys
+from typing import Any
 
-Option = tuple[str, str, str]
+Option = tuple[Any, str, str]
 """A setting's value, what it is called, and what it means."""
 
 STATISTICS: tuple[Option, ...] = (
@@ -28,6 +29,12 @@ DTYPES: tuple[Option, ...] = (
     ("same", "As the layer", "Pixel values are rounded and clipped to the type of the layer."),
     ("uint16", "16-bit whole numbers", "Pixel values are rounded and clipped to 0 to 65535."),
     ("uint8", "8-bit whole numbers", "Pixel values are rounded and clipped to 0 to 255."),
+)
+MEMORY: tuple[Option, ...] = (
+    (None, "2 GB", "The usual choice."),
+    ("4 GB", "4 GB", "Fewer and larger pieces."),
+    ("8 GB", "8 GB", "For statistics from every pixel of large images, without scratch files."),
+    ("16 GB", "16 GB", "For statistics from every pixel of very large images."),
 )
 _AUTO: Option = ("auto", "Automatic", "A GPU where PyTorch can use one, else the CPU.")
 _CPU: Option = ("cpu", "CPU", "Works everywhere.")

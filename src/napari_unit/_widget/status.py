@@ -74,19 +74,21 @@ class StatusPanel(QWidget):
         self.steps.clear()
         self._show_progress(True)
 
-    def tell(self, progress: Any) -> None:
+    def tell(self, progress: Any, of: str = "") -> None:
         """Show how far the job is.
 
         Parameters
         ----------
         progress
             A `napari_unit.engine.run.Progress`.
+        of
+            Of which job, put in front of the phase.
         """
         self._pace.take_note(progress.phase, progress.done, progress.total, time.monotonic())
         # Qt counts in 32 bits
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setValue(progress.done * _BAR_STEPS // max(1, progress.total))
-        self.phase.setText(phase_in_words(progress.phase))
+        self.phase.setText(of + phase_in_words(progress.phase))
         self.time_left.setText(self._pace.left_in_words())
         self.steps.setText(self._pace.in_words())
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
@@ -13,6 +14,39 @@ def available_devices() -> tuple[str, ...]:
     cuda = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
     mps = ("mps",) if torch.backends.mps.is_available() else ()
     return (*cuda, *mps, "cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDescription:
+    """A device that translations can run on.
+
+    Parameters
+    ----------
+    name
+        As settings take it: ``"cuda:0"``, ``"mps"``, ``"cpu"``.
+    description
+        What it is.
+    free_bytes
+        What can be taken of its memory now; None if that cannot be told.
+    """
+
+    name: str
+    description: str
+    free_bytes: int | None
+
+
+def describe_devices() -> tuple[DeviceDescription, ...]:
+    """Return what is known of each of `available_devices`."""
+    return tuple(
+        DeviceDescription(name, _in_words(name), available_bytes(torch.device(name)))
+        for name in available_devices()
+    )
+
+
+def _in_words(name: str) -> str:
+    if name.startswith("cuda"):
+        return str(torch.cuda.get_device_name(name))
+    return "GPU of the Mac" if name == "mps" else f"{torch.get_num_threads()} cores"
 
 
 def resolve_device(name: str) -> torch.device:

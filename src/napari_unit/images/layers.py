@@ -142,28 +142,32 @@ def make_layer(result: TranslationResult) -> "napari.layers.Image":
     """
     from napari.layers import Image
 
-    source = result.source
-    placement = source.placement
-    if placement is None and source.pixel_size is not None:
-        placement = Placement.of_pixel_size(source.pixel_size, source.axes, source.origin)
-    rgb = is_rgb(result.target)
-    fields: dict[str, Any] = {}
-    if placement is not None:
-        placed = placement.for_axes(source.axes, result.axes)
-        fields = {name: getattr(placed, name) for name in Placement.__slots__}
     is_lazy = result.opening is not None
     layer = Image(
         list(result.levels) if len(result.levels) > 1 else result.array,
         multiscale=len(result.levels) > 1,
-        rgb=rgb,
-        name=result.name,
-        contrast_limits=None if rgb else result.contrast_limits,
-        metadata={"napari_unit": result.provenance},
         visible=not is_lazy,
-        **fields,
+        **layer_fields(result),
     )
     if is_lazy:
         # a visible layer computes its smallest level when it is made, before any viewer has it
         with getattr(layer, "_block_refresh", nullcontext)():
             layer.visible = True
     return layer
+
+
+def layer_fields(result: TranslationResult) -> dict[str, Any]:
+    """Return what napari's Image takes to show a result, besides its pixels."""
+    source = result.source
+    placement = source.placement
+    if placement is None and source.pixel_size is not None:
+        placement = Placement.of_pixel_size(source.pixel_size, source.axes, source.origin)
+    rgb = is_rgb(result.target)
+    placed = {} if placement is None else placement.for_axes(source.axes, result.axes).fields()
+    return {
+        "rgb": rgb,
+        "name": result.name,
+        "contrast_limits": None if rgb else result.contrast_limits,
+        "metadata": {"napari_unit": result.provenance},
+        **placed,
+    }

@@ -127,7 +127,8 @@ class MemoryOutput:
         self._levels: list[NDArray[Any]] = []
 
     def __enter__(self) -> PlaneSink:
-        self._levels = [np.empty(shape, self._result.dtype) for shape in self._result.shapes]
+        # black where nothing is yet: a viewer may look at it meanwhile
+        self._levels = [np.zeros(shape, self._result.dtype) for shape in self._result.shapes]
         return ArraySink(self._levels[0], self._result.axes)
 
     def __exit__(self, *error: object) -> None:

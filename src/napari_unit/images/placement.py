@@ -113,6 +113,10 @@ class Placement:
             axis_labels=tuple(letter.lower() for letter in letters),
         )
 
+    def fields(self) -> dict[str, Any]:
+        """Return the seven fields by the names that napari's layers have for them."""
+        return {name: getattr(self, name) for name in Placement.__slots__}
+
     def for_axes(self, source: Axes, result: Axes) -> "Placement":
         """Return the placement of a result with other axes than its source.
 
@@ -165,6 +169,17 @@ class Placement:
         """
         linear = self.rotate @ self.shear @ np.diag(self.scale)
         return replace(self, translate=self.translate + linear @ np.asarray(offset, float))
+
+    def coarser(self, factors: Sequence[float]) -> "Placement":
+        """Return the placement of a smaller level, whose first pixel covers several.
+
+        Parameters
+        ----------
+        factors
+            Pixels of this image along a side of one of the level's, along each of the n axes.
+        """
+        moved = self.shifted((np.asarray(factors, float) - 1) / 2)
+        return replace(moved, scale=self.scale * np.asarray(factors, float))
 
     def pixel_size(self, axes: Axes) -> PixelSize | None:
         """Return the physical size of a pixel; None where a layer has neither scale nor units.

@@ -50,9 +50,9 @@ def test_a_slow_screen_neither_piles_up_reports_nor_holds_the_job(
 ) -> None:
     from napari.utils.progress import progress
 
-    from napari_unit._widget import translation_worker
+    from napari_unit._widget.translating import running
 
-    real = translation_worker.translation_job
+    real = running.translation_job
 
     def chatty(*args: Any) -> Any:
         steps = real(*args)
@@ -62,8 +62,8 @@ def test_a_slow_screen_neither_piles_up_reports_nor_holds_the_job(
             time.sleep(0.005)
         return (yield from steps)
 
-    monkeypatch.setattr(translation_worker, "translation_job", chatty)
-    monkeypatch.setattr(translation_worker, "_REPORT_INTERVAL_S", 0.0)
+    monkeypatch.setattr(running, "translation_job", chatty)
+    monkeypatch.setattr(running, "_REPORT_INTERVAL_S", 0.0)
     at = desk(samples.gray())
     show, depths = at.widget.status.tell, [0]
     bars = progress._all_instances

@@ -2,7 +2,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_unit._widget.fit import domain_in_words, image_in_words, misfit
+from napari_unit._widget.translating.fit import domain_in_words, image_in_words, misfit
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.axes import Axes
 from napari_unit.images.source_image import SourceImage

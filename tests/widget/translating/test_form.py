@@ -42,7 +42,7 @@ def test_only_image_layers_are_offered_and_the_list_follows_the_viewer(
 
 
 def test_the_selected_layer_is_chosen_when_the_widget_opens(samples: Any, desk: Any) -> None:
-    from napari_unit._widget.translate_widget import TranslateWidget
+    from napari_unit._widget.translating.dock import TranslateWidget
 
     at = desk(
         samples.image_layer(samples.pixels(64, 64), "one"),

@@ -1,22 +1,22 @@
 """A translation on a thread of its own, and what it tells the thread that draws."""
 
-import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
 from typing import Any
 
-from napari.qt.threading import GeneratorWorker, create_worker
+from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error
 from napari.utils.progress import cancelable_progress
-from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_unit._widget.translating.steps import Crash, Refusal, StepWorker
 from napari_unit.images.layers import TranslationResult
 from napari_unit.images.source_image import SourceImage
 from napari_unit.job import translation_job
+from napari_unit.lazy_job import translate_lazily
 from napari_unit.pace import phase_in_words
 from napari_unit.progress import Throttled
 from napari_unit.request import TranslationRequest
 
-_logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1
 _REFRESH_INTERVAL_MS = 100
 
@@ -24,68 +24,47 @@ UNDERWAY: set["RunningTranslation"] = set()
 """Translations that have not ended: one whose widget is gone must outlive it to end in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A translation that cannot be made, and the sentence that says why."""
+class JobWorker(StepWorker):
+    """Runs `translation_job`; reports at most ten times a second, however fast its steps come."""
 
-    sentence: str
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._throttled = Throttled(self.yielded.emit, _REPORT_INTERVAL_S)
 
-
-@dataclass(frozen=True, slots=True)
-class Crash:
-    """A translation that met a fault of the plugin or of a library."""
-
-    error: Exception
-
-    @property
-    def sentence(self) -> str:
-        """What happened, for users; the traceback is napari's to show."""
-        return f"The translation failed unexpectedly ({type(self.error).__name__}: {self.error})."
+    def tell(self, step: Any) -> None:
+        """Pass a report on, or the result that has begun to fill."""
+        if isinstance(step, TranslationResult):
+            self.yielded.emit(step)
+        else:
+            self._throttled(step)
 
 
-Outcome = TranslationResult | Refusal | Crash | None
-"""None: told to stop before the end."""
+def _job(
+    image: Callable[[], SourceImage], request: TranslationRequest
+) -> Generator[Any, None, TranslationResult]:
+    """Translate an image that is opened on the thread; yields its result when it begins to fill."""
+    begun: list[TranslationResult] = []
+    job = translation_job(image(), request, begun.append)
+    try:
+        while True:
+            try:
+                news = next(job)
+            except StopIteration as end:
+                result: TranslationResult = end.value
+                return result
+            while begun:
+                yield begun.pop()
+            yield news
+    finally:
+        job.close()
 
 
-_TORCH_AFTER_QT = (
-    "Windows could not load PyTorch after Qt, a known fault of PyTorch 2.9 and later; start napari "
-    'with python -c "import torch, napari.__main__ as n; n.main()", or install PyTorch 2.8.'
-)
-
-
-def _is_torch_after_qt(error: Exception) -> bool:
-    """Tell a DLL of torch that cannot be loaded (pytorch/pytorch#166628) from other errors."""
-    return getattr(error, "winerror", None) in (126, 1114) and "torch" in str(error)
-
-
-class JobWorker(GeneratorWorker):
-    """Runs `translation_job` until it ends or is told to quit, asked between any two steps.
-
-    Napari's own loop would sleep through a refusal: it takes a RuntimeError for a deleted worker
-    and then never finishes, it reports every step however fast they come, and it leaves the
-    generator to the garbage collector, hence to another thread.
-    """
-
-    def work(self) -> Outcome:
-        """Take the job's steps; return what came of them."""
-        tell = Throttled(self.yielded.emit, _REPORT_INTERVAL_S)
-        try:
-            while not self.abort_requested:
-                tell(next(self._gen))
-            self.aborted.emit()
-        except StopIteration as end:
-            result: TranslationResult = end.value
-            return result
-        except (ValueError, OSError, FloatingPointError) as error:
-            _logger.debug("A translation was refused.", exc_info=error)
-            return Refusal(_TORCH_AFTER_QT if _is_torch_after_qt(error) else str(error))
-        except MemoryError as error:
-            return Refusal(str(error) or "The computer ran out of memory.")
-        except Exception as error:
-            return Crash(error)
-        finally:
-            self._gen.close()
-        return None
+def _lazy_job(
+    image: Callable[[], SourceImage], request: TranslationRequest
+) -> Generator[Any, None, TranslationResult]:
+    """Open the model, of which nothing is computed yet: that alone takes too long to draw."""
+    yield from ()
+    return translate_lazily(image(), request).result
 
 
 class RunningTranslation(QObject):
@@ -96,11 +75,15 @@ class RunningTranslation(QObject):
     Parameters
     ----------
     image
-        What to translate.
+        What to translate, or what opens it, which is called on the thread.
     request
         How to translate it.
+    lazy
+        Whether only what is looked at is computed: the result comes at once.
     """
 
+    begun = Signal(object)
+    """A `TranslationResult` in memory that is black so far, and fills."""
     told = Signal(object)
     """How far it is: a `napari_unit.engine.run.Progress`, at most ten a second."""
     canceling = Signal()
@@ -112,8 +95,15 @@ class RunningTranslation(QObject):
     ended = Signal()
     """It runs no longer, for whatever reason; comes last."""
 
-    def __init__(self, image: SourceImage, request: TranslationRequest) -> None:
+    def __init__(
+        self,
+        image: SourceImage | Callable[[], SourceImage],
+        request: TranslationRequest,
+        *,
+        lazy: bool = False,
+    ) -> None:
         super().__init__()
+        opened = (lambda: image) if isinstance(image, SourceImage) else image
         self._phase = ""
         self._news: Any = None
         self._is_refreshing = False
@@ -124,7 +114,8 @@ class RunningTranslation(QObject):
         self._clock.setInterval(_REFRESH_INTERVAL_MS)
         self._clock.timeout.connect(self._refresh)
         self._worker = create_worker(
-            translation_job, image, request, _worker_class=JobWorker, _ignore_errors=True
+            _lazy_job if lazy else _job, opened, request, _worker_class=JobWorker, _start_thread=False,
+            _ignore_errors=True,
         )
         self._worker.yielded.connect(self._note)
         self._worker.returned.connect(self._return)
@@ -135,9 +126,7 @@ class RunningTranslation(QObject):
         """Start the thread."""
         UNDERWAY.add(self)
         self._clock.start()
-        # the worker's own start waits for Qt's next turn, which may be the one that quits: it
-        # would then run in a Python that is being torn down, and nobody would wait for it
-        QThreadPool.globalInstance().start(self._worker)
+        self._worker.begin()
 
     def cancel(self) -> None:
         """Stop after the step that is being computed; `ended` comes when it has stopped."""
@@ -156,7 +145,10 @@ class RunningTranslation(QObject):
 
     def _note(self, progress: Any) -> None:
         """Remember the latest report; drawing each of them could fall behind the job."""
-        self._news = progress
+        if isinstance(progress, TranslationResult):
+            self.begun.emit(progress)
+        else:
+            self._news = progress
 
     def _refresh(self) -> None:
         """Show the latest report, and ask the bar whether it was canceled: it does not tell.
@@ -200,7 +192,7 @@ class RunningTranslation(QObject):
         if self._bar is not None:
             self._bar.update(progress.done - self._bar.n)
 
-    def _return(self, outcome: Outcome) -> None:
+    def _return(self, outcome: TranslationResult | Refusal | Crash | None) -> None:
         if isinstance(outcome, TranslationResult):
             self.succeeded.emit(outcome)
         elif isinstance(outcome, Refusal):

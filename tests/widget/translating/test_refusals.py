@@ -99,7 +99,7 @@ def test_an_unexpected_error_is_shown_and_napari_keeps_the_traceback(
 ) -> None:
     from napari.utils.notifications import notification_manager
 
-    from napari_unit._widget import translation_worker
+    from napari_unit._widget.translating import running
 
     def broken(*args: Any) -> Any:
         yield from ()
@@ -107,7 +107,7 @@ def test_an_unexpected_error_is_shown_and_napari_keeps_the_traceback(
 
     at = desk(samples.gray())
     with monkeypatch.context() as patch:
-        patch.setattr(translation_worker, "translation_job", broken)
+        patch.setattr(running, "translation_job", broken)
         assert at.run() is None
     kind, sentence = at.said()
     assert kind == "error"
@@ -120,7 +120,7 @@ def test_an_unexpected_error_is_shown_and_napari_keeps_the_traceback(
 def test_torch_that_windows_cannot_load_after_qt_is_explained(
     samples: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_unit._widget import translation_worker
+    from napari_unit._widget.translating import running
 
     def unloadable(*args: Any) -> Any:
         yield from ()
@@ -129,7 +129,7 @@ def test_torch_that_windows_cannot_load_after_qt_is_explained(
         raise error
 
     at = desk(samples.gray())
-    monkeypatch.setattr(translation_worker, "translation_job", unloadable)
+    monkeypatch.setattr(running, "translation_job", unloadable)
     assert at.run() is None
     assert "import torch" in at.said()[1]
 
@@ -139,9 +139,9 @@ def test_a_warning_of_the_job_reaches_the_person_on_the_right_thread(
 ) -> None:
     from napari.utils.notifications import notification_manager
 
-    from napari_unit._widget import translation_worker
+    from napari_unit._widget.translating import running
 
-    real = translation_worker.translation_job
+    real = running.translation_job
     arrived_in = []
 
     def warning(*args: Any) -> Any:
@@ -152,7 +152,7 @@ def test_a_warning_of_the_job_reaches_the_person_on_the_right_thread(
         arrived_in.append(threading.current_thread())
 
     at = desk(samples.gray())
-    monkeypatch.setattr(translation_worker, "translation_job", warning)
+    monkeypatch.setattr(running, "translation_job", warning)
     notification_manager.notification_ready.connect(note)
     try:
         assert at.run() is not None

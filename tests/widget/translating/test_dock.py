@@ -183,7 +183,7 @@ import napari, numpy as np
 viewer = napari.Viewer(show=False)
 viewer.add_image(np.zeros((64, 64)))
 began_s = time.process_time()
-from napari_unit._widget.translate_widget import TranslateWidget
+from napari_unit._widget.translating.dock import TranslateWidget
 widget = TranslateWidget(viewer)
 opened_s = time.process_time()
 viewer.window.add_dock_widget(widget)

@@ -1,0 +1,33 @@
+"""Fields that may be higher than the screen of a laptop."""
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+_LEAST_PX = 160
+
+
+class _Scrolled(QScrollArea):
+    """Wants the height of what is in it, and is content with a part of that."""
+
+    def sizeHint(self) -> QSize:
+        """Return the size of what is in it."""
+        within = self.widget().sizeHint()
+        return QSize(within.width() + 12, within.height() + 2)
+
+
+def scrolled(*parts: QWidget) -> QScrollArea:
+    """Return widgets below each other that can be scrolled where there is too little height."""
+    within = QWidget()
+    layout = QVBoxLayout(within)
+    layout.setContentsMargins(0, 0, 6, 0)
+    layout.setSpacing(5)
+    for part in parts:
+        layout.addWidget(part)
+    layout.addStretch(1)
+    area = _Scrolled()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumHeight(_LEAST_PX)
+    area.setWidget(within)
+    return area

@@ -1,0 +1,268 @@
+"""A translation of what the viewer shows, which follows as one pans and zooms."""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_unit._widget.translating.seen import seen_area, seen_planes
+from napari_unit._widget.translating.steps import StepWorker, refusal_of
+from napari_unit._widget.translating.view_canvas import View, ViewCanvas, view_of
+from napari_unit.images.layers import layer_fields
+from napari_unit.images.source_image import SourceImage
+from napari_unit.lazy_job import LazyJob, translate_lazily
+from napari_unit.request import TranslationRequest
+
+if TYPE_CHECKING:
+    from napari_unit.engine.run import Calibration
+
+_SETTLED_MS = 200
+"""After the last movement, what is seen is translated."""
+
+
+class LivePreview(QObject):
+    """A layer above the image with the translation of what is seen.
+
+    The image is measured once, on a thread; then every view is translated tile by tile, those in
+    the middle first. A tile that was made once stays while there is room for it.
+
+    Parameters
+    ----------
+    viewer
+        That shows the image.
+    """
+
+    told = Signal(str)
+    """What is going on, in few words; empty when nothing is."""
+    failed = Signal(str)
+    """A sentence that says why there is no preview."""
+    ended = Signal()
+    """It is over: stopped, failed, or its layer was deleted."""
+
+    def __init__(self, viewer: Any) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._source: Image | None = None
+        self._image: SourceImage | None = None
+        self._request: TranslationRequest | None = None
+        self._job: LazyJob | None = None
+        self._canvas: ViewCanvas | None = None
+        self._layer: Image | None = None
+        self._worker: GeneratorWorker | None = None
+        self._is_stale = False
+        self._clock = QTimer(self)
+        self._clock.setSingleShot(True)
+        self._clock.setInterval(_SETTLED_MS)
+        self._clock.timeout.connect(self._look)
+        self._watched: list[Any] = []
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a preview, or one is about to be."""
+        return self._source is not None
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that shows it."""
+        return self._layer
+
+    def start(self, layer: Image, image: SourceImage, request: TranslationRequest) -> None:
+        """Show the translation of a layer from now on, instead of what was shown before.
+
+        Parameters
+        ----------
+        layer
+            In the viewer.
+        image
+            What it is, read.
+        request
+            How it is translated; pixel type, part and file do not count.
+        """
+        self.stop()
+        self._source, self._image = layer, image
+        self._request = replace(request, dtype="float32", part=None, out=None, cluster=None)
+        self._watch()
+        self.told.emit("Preview: measuring the image…")
+        self._run(_open(image, self._request), self._opened)
+
+    def stop(self) -> None:
+        """Take the preview away, and stop what is being computed for it."""
+        if self._source is None:
+            return
+        self._unwatch()
+        self._clock.stop()
+        self._source = self._image = self._request = self._job = self._canvas = None
+        self._quit()
+        layer, self._layer = self._layer, None
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        self.told.emit("")
+        self.ended.emit()
+
+    def shows(self, image: SourceImage, request: TranslationRequest) -> bool:
+        """Tell whether this is what is previewed, as far as its pixels depend on it."""
+        shown, known = self._image, self._request
+        if shown is None or known is None:
+            return False
+        is_same_image = (
+            shown.array is image.array
+            and shown.axes == image.axes
+            and shown.channels_read == image.channels_read
+        )
+        names = ("model", "to", "statistics", "seed", "memory", "device")
+        return is_same_image and all(getattr(known, n) == getattr(request, n) for n in names)
+
+    def calibration(self, image: SourceImage, request: TranslationRequest) -> "Calibration | None":
+        """Return what was measured, where it is of this image and these settings."""
+        if self._job is None or not self.shows(image, request):
+            return None
+        return self._job.measured()
+
+    def _watch(self) -> None:
+        camera = getattr(self._viewer, "scene", self._viewer).camera
+        for emitter in (
+            camera.events.center, camera.events.zoom, self._viewer.dims.events.current_step,
+            self._viewer.dims.events.ndisplay, self._viewer.dims.events.order,
+        ):  # fmt: skip
+            emitter.connect(self._moved)
+            self._watched.append((emitter, self._moved))
+        removed = self._viewer.layers.events.removed
+        removed.connect(self._forget_layer)
+        self._watched.append((removed, self._forget_layer))
+
+    def _unwatch(self) -> None:
+        for emitter, callback in self._watched:
+            emitter.disconnect(callback)
+        self._watched = []
+
+    def _moved(self, event: Any = None) -> None:
+        if self._job is not None:
+            self._clock.start()
+
+    def _forget_layer(self, event: Any) -> None:
+        gone = getattr(event.value, "__wrapped__", event.value)
+        if gone is self._layer:
+            self._layer = None
+            self.stop()
+        elif gone is self._source:
+            self.stop()
+
+    def _run(self, steps: Generator[Any, None, Any], then: Callable[[Any], None]) -> None:
+        """Take steps on a thread; one thread at a time."""
+        worker = create_worker(
+            lambda: steps, _worker_class=StepWorker, _start_thread=False, _ignore_errors=True
+        )
+        worker.yielded.connect(self._take_tile)
+        worker.returned.connect(then)
+        worker.finished.connect(self._finished)
+        self._worker = worker
+        worker.begin()
+
+    def _quit(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            for signal in (worker.yielded, worker.returned, worker.finished):
+                signal.disconnect()
+            worker.quit()
+
+    def _opened(self, outcome: Any) -> None:
+        sentence = refusal_of(outcome)
+        if sentence:
+            self.failed.emit(sentence)
+            self.stop()
+        elif isinstance(outcome, LazyJob):
+            self._job = outcome
+            self.told.emit("")
+            self._is_stale = True
+
+    def _finished(self) -> None:
+        self._worker = None
+        if self._is_stale and self._job is not None:
+            self._is_stale = False
+            self._look()
+        else:
+            self.told.emit("")
+
+    def _look(self) -> None:
+        """Show what is seen now: what is known of it at once, the rest as it is made."""
+        if self._job is None or self._source is None or self._image is None:
+            return
+        if self._worker is not None:
+            self._is_stale = True
+            self._worker.quit()
+            return
+        try:
+            area = seen_area(self._viewer, self._source, self._image.axes)
+        except ValueError as error:
+            self.told.emit(f"Preview: {error}")
+            return
+        planes = seen_planes(self._viewer, self._source, self._image.axes)
+        view = view_of(self._job, area, planes, self._canvas_px())
+        if self._canvas is None or self._canvas.view != view:
+            self._canvas = ViewCanvas(self._job, view)
+        missing = list(self._canvas.missing())
+        self._show()
+        if missing:
+            self.told.emit("Preview: translating what is seen…")
+            self._run(_tiles(self._job, view, missing), self._made)
+
+    def _made(self, outcome: Any) -> None:
+        sentence = refusal_of(outcome)
+        if sentence:
+            self.failed.emit(sentence)
+            self.stop()
+
+    def _take_tile(self, tile: Any) -> None:
+        if self._canvas is None or tile is None:
+            return
+        view, region, pixels = tile
+        if view == self._canvas.view:
+            self._canvas.put(region, pixels)
+            if self._layer is not None:
+                self._layer.refresh(thumbnail=False, extent=False)
+
+    def _show(self) -> None:
+        canvas, job = self._canvas, self._job
+        assert canvas is not None
+        assert job is not None
+        placement = canvas.placement()
+        placed = {} if placement is None else placement.fields()
+        if self._layer is None:
+            given = {**layer_fields(job.result), **placed, "rgb": canvas.is_color}
+            given["name"] = f"{job.result.name} preview"
+            given["metadata"] = {"napari_unit": {**job.result.provenance, "preview": True}}
+            self._layer = Image(canvas.array, **given)
+            active = self._viewer.layers.selection.active
+            self._viewer.add_layer(self._layer)
+            if active is not None:  # the person still works with what was chosen
+                self._viewer.layers.selection.active = active
+            return
+        for name in ("scale", "translate"):
+            if name in placed:
+                setattr(self._layer, name, placed[name])
+        self._layer.data = canvas.array
+
+    def _canvas_px(self) -> int:
+        canvas = getattr(self._viewer, "canvas", None)
+        size = canvas.size if canvas is not None else self._viewer._canvas_size
+        return int(max(size))
+
+
+def _open(
+    image: SourceImage, request: TranslationRequest
+) -> Generator[None, None, LazyJob]:
+    job = translate_lazily(image, request)
+    opening = job.result.opening
+    assert opening is not None
+    yield from opening()
+    return job
+
+
+def _tiles(
+    job: LazyJob, view: View, missing: list[Any]
+) -> Iterator[tuple[View, Any, Any]]:
+    for tile in missing:
+        yield view, tile, job.translation.tile(view.number, view.plane, tile)
