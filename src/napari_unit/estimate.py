@@ -143,21 +143,18 @@ def estimate(
     return Estimate(seconds, request.memory_bytes, result.n_bytes, request.out is not None)
 
 
+def rates_path() -> Path:
+    """Return the file in which it is kept how fast the devices of this computer have been."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("napari-unit") / "rates.json"
+
+
 class Rates:
-    """How fast the devices of this computer have been, kept from run to run.
+    """How fast the devices of this computer have been, kept from run to run."""
 
-    Parameters
-    ----------
-    path
-        Of a small JSON file; None is one in the user's cache folder.
-    """
-
-    def __init__(self, path: Path | None = None) -> None:
-        if path is None:
-            from platformdirs import user_cache_path
-
-            path = user_cache_path("napari-unit") / "rates.json"
-        self._path = path
+    def __init__(self) -> None:
+        self._path = rates_path()
         self._measured_here: float | None = None
 
     def of(self, device: str, width: int) -> float | None:

@@ -69,6 +69,16 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Zoo:
 
 
 @pytest.fixture(autouse=True)
+def nothing_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither read nor write what the person who runs the tests has chosen or measured."""
+    from napari_unit import estimate
+    from napari_unit._widget.translating import remembered
+
+    monkeypatch.setattr(remembered, "settings_path", lambda: tmp_path / "config" / "t.json")
+    monkeypatch.setattr(estimate, "rates_path", lambda: tmp_path / "cache" / "rates.json")
+
+
+@pytest.fixture(autouse=True)
 def no_job_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail where a test leaves a job or a progress bar behind; the rest is watched for every test.
 

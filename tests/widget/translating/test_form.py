@@ -126,59 +126,6 @@ def test_the_direction_that_fits_the_layer_is_chosen(samples: Any, desk: Any, mo
     assert result.data.shape == (90, 70, 3)
 
 
-def test_a_wrong_channel_count_is_said_and_cannot_be_run(
-    samples: Any, desk: Any, models: Any
-) -> None:
-    models.add("colour", a=("H&E", 3), b=("IHC", 3))
-    at = desk(samples.gray())
-    at.pick(at.form.model_choice, "colour")
-    kind, sentence = at.said()
-    assert kind == "hint"
-    assert "'H&E' have 3 channels (red, green, blue)" in sentence
-    assert "'cells' has 1 channel" in sentence
-    assert not at.widget.run_button.isEnabled()
-    at.pick(at.form.model_choice, "nuclei")
-    assert at.said() == (None, "")
-    assert at.widget.run_button.isEnabled()
-
-
-def test_an_axis_can_be_named_the_channels(samples: Any, desk: Any, models: Any) -> None:
-    models.add("pair", a=("live", 2), b=("fixed", 2))
-    at = desk(samples.image_layer(samples.pixels(2, 64, 48), "two stains"), model=False)
-    assert not at.widget.run_button.isEnabled()
-    assert "name it C under More options" in at.said()[1]
-    at.click(at.form.fold_button)
-    at.qtbot.keyClicks(at.form.axes_edit, "cyx")
-    result = at.run()
-    assert result is not None, at.said()
-    assert result.data.shape == (2, 64, 48)
-
-
-def test_axes_said_of_one_layer_are_not_taken_for_the_next(
-    samples: Any, desk: Any, models: Any
-) -> None:
-    models.add("pair", a=("live", 2), b=("fixed", 2))
-    stack = samples.image_layer(samples.pixels(2, 64, 48), "two planes")
-    at = desk(stack, samples.image_layer(samples.pixels(2, 64, 48), "two stains"), model=False)
-    at.pick(at.form.layer_choice, "two stains")
-    at.click(at.form.fold_button)
-    at.qtbot.keyClicks(at.form.axes_edit, "cyx")
-    assert at.widget.run_button.isEnabled()
-    at.viewer.layers.remove("two stains")
-    assert at.form.layer_choice.currentText() == "two planes"
-    assert at.form.axes_edit.text() == ""
-    assert not at.widget.run_button.isEnabled()
-
-
-def test_axes_that_name_no_image_are_refused_in_a_sentence(samples: Any, desk: Any) -> None:
-    at = desk(samples.gray())
-    at.click(at.form.fold_button)
-    at.qtbot.keyClicks(at.form.axes_edit, "zz")
-    assert not at.widget.run_button.isEnabled()
-    assert at.said()[0] == "hint"
-    assert at.said()[1].endswith(".")
-
-
 def test_a_damaged_model_in_the_zoo_is_left_out_and_said(
     samples: Any, desk: Any, models: Any
 ) -> None:

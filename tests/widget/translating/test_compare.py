@@ -1,0 +1,51 @@
+"""The image and its translation beside each other, and everything as it was afterwards."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.qt
+
+
+def grid_of(at: Any) -> Any:
+    return getattr(at.viewer, "canvas", at.viewer).grid
+
+
+def test_they_stand_beside_each_other_and_go_back(samples: Any, desk: Any) -> None:
+    at = desk(samples.gray(), samples.image_layer(samples.pixels(64, 48), "other"), show=True)
+    at.pick(at.form.layer_choice, "cells")
+    assert not at.widget.compare_button.isEnabled()
+    result = at.run()
+    at.viewer.layers["other"].visible = False
+    assert at.widget.compare_button.isEnabled()
+    at.click(at.widget.compare_button)
+    grid = grid_of(at)
+    assert grid.enabled
+    assert grid.actual_shape(at.viewer.layers) == (1, 2)
+    places = {
+        layer.name: grid.position(i, at.viewer.layers) for i, layer in enumerate(at.viewer.layers)
+    }
+    assert places["cells"] == (0, 0)
+    assert places[result.name] == (0, 1)
+    at.viewer.reset_view()
+    shot = at.viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(float)
+    half = shot.shape[1] // 2
+    assert shot[:, :half].std() > 5
+    assert shot[:, half:].std() > 5
+    at.click(at.widget.compare_button)
+    assert not grid.enabled
+    assert at.viewer.layers["cells"].visible
+    assert result.visible
+    assert not at.viewer.layers["other"].visible
+
+
+def test_deleting_one_ends_it(samples: Any, desk: Any) -> None:
+    at = desk(samples.gray())
+    result = at.run()
+    at.click(at.widget.compare_button)
+    at.viewer.layers.remove(result)
+    assert not grid_of(at).enabled
+    assert not at.widget.compare_button.isEnabled()
+    assert at.viewer.layers["cells"].visible
+    np.testing.assert_array_equal(at.viewer.layers["cells"].data.shape, (90, 70))

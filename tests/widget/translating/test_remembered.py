@@ -1,0 +1,43 @@
+"""What was chosen is chosen again, as far as it is still there."""
+
+from typing import Any
+
+import pytest
+
+from napari_unit._widget.translating import remembered
+
+pytestmark = pytest.mark.qt
+
+
+def test_the_next_widget_begins_where_the_last_run_was(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    models.add("mine", folder=models.user)
+    at = desk(samples.gray())
+    at.pick(at.form.model_choice, "mine")
+    at.pick(at.form.direction_choice, "real → synthetic")
+    at.click(at.form.fold_button)
+    at.pick(at.form.dtype_choice, "As the layer")
+    at.pick(at.form.memory_choice, "4 GB")
+    assert not remembered.settings_path().exists()
+    assert at.run() is not None
+    again = desk(samples.gray(), model=False)
+    assert again.form.model_choice.currentText() == "mine"
+    assert again.form.direction_choice.currentText() == "real → synthetic"
+    assert again.form.dtype_choice.value == "same"
+    assert again.form.memory_choice.value == "4 GB"
+    assert again.said() == (None, "")
+
+
+@pytest.mark.parametrize(
+    "content", [b"no json", b"[]", b'{"device": "abacus", "model": 3, "from": null}']
+)
+def test_what_is_damaged_or_gone_is_left_alone(
+    samples: Any, desk: Any, content: bytes
+) -> None:
+    path = remembered.settings_path()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    at = desk(samples.gray())
+    assert at.form.device_choice.value == "auto"
+    assert at.run() is not None
