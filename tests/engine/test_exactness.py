@@ -124,13 +124,15 @@ def test_a_gpu_gives_the_cpus_pixels(random_model: MakeModel, statistics: Any) -
 
 
 def test_no_seam_is_left_where_tiles_meet(random_model: MakeModel) -> None:
-    """At the borders of tiles an image changes as much as beside them, but for tiles alone."""
-    model, image = random_model(width=4), picture(1, 1, 200, 240)
+    """At the borders of tiles images change as much as beside them, but for tiles alone."""
+    image, borders = picture(1, 1, 200, 240), (list(range(40, 200, 40)), list(range(40, 240, 40)))
     excess = {}
     for mode in ("image", "whole", "local", "tile"):
-        found, _, _ = translated(model, image, statistics=mode, tile_px=40)
-        borders = list(range(40, 200, 40)), list(range(40, 240, 40))
-        excess[mode] = seam_excess(found[0], *borders) / float(np.ptp(found))
+        made = [
+            translated(random_model(width=4, seed=seed), image, statistics=mode, tile_px=40)[0][0]
+            for seed in range(4)
+        ]
+        excess[mode] = np.mean([seam_excess(one, *borders) / float(np.ptp(one)) for one in made])
     noise = max(abs(excess[mode]) for mode in ("image", "whole", "local"))
     assert noise < 0.01
     assert excess["tile"] > 5 * noise
