@@ -59,13 +59,13 @@ def translation_job(
         As `translate`.
     """
     out = None if request.out is None else Path(request.out)
-    begun = None
+    before = None
     if out is not None:
         check_free(out)
-        begun = WorkFolder.beside(out).begun_with()
+        before = WorkFolder.beside(out).begun_with()
     elif request.cluster is not None:
         raise ValueError("A cluster writes its result to a file; say which one (out).")
-    prepared = prepare(image, request, begun or {})
+    prepared = prepare(image, request, before or {})
     output: Output
     if out is not None:
         mark = content_mark(prepared.planes)

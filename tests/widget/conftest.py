@@ -285,8 +285,6 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     from napari_unit._widget.translating import running
 
     made = Gate()
-    monkeypatch.setattr(
-        running, "translation_job", made.hold(running.translation_job)
-    )
+    monkeypatch.setattr(running, "translation_job", made.hold(running.translation_job))
     yield made
     made.opened.set()

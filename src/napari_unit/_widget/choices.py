@@ -196,9 +196,7 @@ class DirectionChoice(Choice):
         super().__init__(parent)
         self._domains: tuple[Domain, ...] = ()
 
-    def offer_between(
-        self, domains: tuple[Domain, Domain] | None, n_channels: int | None
-    ) -> None:
+    def offer_between(self, domains: tuple[Domain, Domain] | None, n_channels: int | None) -> None:
         """Offer the directions between two domains, or none.
 
         The chosen direction stays, unless only the other one can start from an image of

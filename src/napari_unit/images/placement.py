@@ -178,7 +178,7 @@ class Placement:
         factors
             Pixels of this image along a side of one of the level's, along each of the n axes.
         """
-        moved = self.shifted((np.asarray(factors, float) - 1) / 2)
+        moved = self.shifted([(factor - 1) / 2 for factor in factors])
         return replace(moved, scale=self.scale * np.asarray(factors, float))
 
     def pixel_size(self, axes: Axes) -> PixelSize | None:

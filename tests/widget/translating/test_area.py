@@ -20,8 +20,8 @@ def whole(at: Any, models: Any) -> np.ndarray:
 def check(at: Any, result: Any, expected: np.ndarray, part: dict[str, list[int]]) -> None:
     """The result is the part, with the pixels of the whole, where it was."""
     source = at.viewer.layers["cells"]
-    ranges = [part.get(letter, [0, n]) for letter, n in zip("ZYX"[-expected.ndim :],
-                                                           expected.shape, strict=True)]  # fmt: skip
+    letters = "ZYX"[-expected.ndim :]
+    ranges = [part.get(a, [0, n]) for a, n in zip(letters, expected.shape, strict=True)]
     assert result.metadata["napari_unit"]["part"] == part
     np.testing.assert_allclose(
         result.data, expected[tuple(slice(*r) for r in ranges)], rtol=0, atol=TOLERANCE

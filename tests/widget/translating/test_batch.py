@@ -79,7 +79,7 @@ def test_canceling_stops_all(samples: Any, desk: Any, gate: Any) -> None:
     gate.opened.set()
     at.wait_for_end()
     assert len(at.viewer.layers) == 3
-    assert at.said()[1] == "Translated 0 of 3 images."
+    assert at.said()[1] == "Canceled after 0 of 3 images."
 
 
 def test_a_layer_that_does_not_fit_is_said_before_anything_runs(samples: Any, desk: Any) -> None:

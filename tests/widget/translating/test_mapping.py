@@ -17,7 +17,7 @@ def test_what_fits_needs_no_word_and_stays_folded(samples: Any, desk: Any) -> No
     at.click(at.form.mapping_fold)
     assert [choice.value for choice in mapping.axis_choices] == ["Z", "Y", "X"]
     assert [choice.currentText() for choice in mapping.channel_choices] == ["channel 0"]
-    assert "Images of 'synthetic' have 1 channel (light)." in mapping.expected_label.text()
+    assert "'synthetic' images have 1 channel (light)." in mapping.expected_label.text()
     assert mapping.axes is None
 
 

@@ -32,9 +32,7 @@ def test_the_next_widget_begins_where_the_last_run_was(
 @pytest.mark.parametrize(
     "content", [b"no json", b"[]", b'{"device": "abacus", "model": 3, "from": null}']
 )
-def test_what_is_damaged_or_gone_is_left_alone(
-    samples: Any, desk: Any, content: bytes
-) -> None:
+def test_what_is_damaged_or_gone_is_left_alone(samples: Any, desk: Any, content: bytes) -> None:
     path = remembered.settings_path()
     path.parent.mkdir(parents=True)
     path.write_bytes(content)

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 from napari_unit._widget.scrolled import scrolled
 from napari_unit._widget.status import StatusPanel, wrapping_label
 from napari_unit._widget.style import stylesheet
+from napari_unit._widget.translating.asked import items_of
 from napari_unit._widget.translating.batch import Item
 from napari_unit._widget.translating.expectation import Expectation
 from napari_unit._widget.translating.form import TranslationForm
@@ -45,11 +46,11 @@ class TranslateWidget(QWidget):
         self._viewer = napari_viewer
         self._began_s = 0.0
         self._n_done = 0
+        self._is_canceled = False
         self._complaints: list[str] = []
-        self._calibration: Any = None
         self.form = TranslationForm(napari_viewer)
-        self.queue = TranslationQueue()
-        self.preview = LivePreview(napari_viewer)
+        self.queue = TranslationQueue(self)
+        self.preview = LivePreview(napari_viewer, self)
         self.results = ResultLayers(napari_viewer)
         self.expectation = Expectation(self.form)
         self.preview_box = QCheckBox("Preview what is seen")
@@ -122,7 +123,7 @@ class TranslateWidget(QWidget):
         preview.ended.connect(partial(self.preview_box.setChecked, False))
         self._viewer.layers.events.removed.connect(self._forget_pair)
         self.destroyed.connect(queue.abandon)
-        self.destroyed.connect(preview.stop)
+        self.destroyed.connect(preview.abandon)
         self._viewer.events.theme.connect(self._restyle)
 
     def _restyle(self, event: Any = None) -> None:
@@ -149,7 +150,7 @@ class TranslateWidget(QWidget):
         if self.form.reason() is not None:
             return
         try:
-            items = self.form.items()
+            items = items_of(self.form)
         except ValueError as error:
             self.status.say("error", str(error))
             return
@@ -161,7 +162,7 @@ class TranslateWidget(QWidget):
             items = [item.calibrated(known) for item in items]
         self.preview_box.setChecked(False)
         self._began_s = time.monotonic()
-        self._n_done, self._complaints = 0, []
+        self._n_done, self._complaints, self._is_canceled = 0, [], False
         self.status.clear()
         self.status.work("Loading the model…")
         self.queue.run(items, lazy=self.form.output.kind == "lazy")
@@ -175,6 +176,7 @@ class TranslateWidget(QWidget):
         self.results.draw()
 
     def _show_canceling(self) -> None:
+        self._is_canceled = True
         self.cancel_button.setEnabled(False)
         self.status.work("Stopping after this tile…")
 
@@ -207,7 +209,8 @@ class TranslateWidget(QWidget):
         self.status.rest()
         n = self.queue.n_items
         if n > 1:
-            done = f"Translated {self._n_done} of {n} images."
+            how = "Canceled after" if self._is_canceled else "Translated"
+            done = f"{how} {self._n_done} of {n} images."
             self.status.say("error" if self._complaints else "done",
                             " ".join([done, *self._complaints]))  # fmt: skip
         elif self.status.kind is None:

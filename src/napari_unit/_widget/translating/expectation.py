@@ -30,7 +30,7 @@ class Expectation(QObject):
     """A sentence; empty where nothing can be run."""
 
     def __init__(self, form: TranslationForm) -> None:
-        super().__init__()
+        super().__init__(form)
         self._form = form
         self._rates = Rates()
         self._worker: StepWorker | None = None

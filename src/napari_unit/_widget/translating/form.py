@@ -13,7 +13,7 @@ from napari_unit._widget.fold import Fold
 from napari_unit._widget.options import DTYPES, MEMORY, STATISTICS
 from napari_unit._widget.status import wrapping_label
 from napari_unit._widget.translating.area import AreaChoice, PlanesChoice
-from napari_unit._widget.translating.batch import ImagesFields, Item, opener
+from napari_unit._widget.translating.batch import ImagesFields
 from napari_unit._widget.translating.device import DeviceChoice
 from napari_unit._widget.translating.fit import image_in_words, misfit
 from napari_unit._widget.translating.mapping import MappingPanel
@@ -236,51 +236,6 @@ class TranslationForm(QWidget):
         area = self.area_choice.ranges(layer, image.axes)
         planes = self.planes_choice.ranges(layer, image.axes) if image.axes.planes else None
         return None if area is None and planes is None else {**(area or {}), **(planes or {})}
-
-    def items(self) -> list[Item]:
-        """Return what is to be translated, in order; only where there is no `reason`.
-
-        Raises
-        ------
-        ValueError
-            If a part that is chosen is not there, or a layer does not fit; the message says why.
-        """
-        request, kind = self.request(), self.images_fields.kind
-        if kind == "folder":
-            channels = self.mapping.channels
-            return [
-                Item(path.name, opener(path, None, channels), self._to_file(request, path.stem))
-                for path in self.images_fields.paths()
-            ]
-        layer = self.layer_choice.layer
-        assert layer is not None
-        assert self.image is not None
-        if kind == "one":
-            part = self.part(layer, self.image)
-            return [Item(layer.name, self.image, replace(request, part=part, out=self.output.path))]
-        found = []
-        for one in self.images_fields.layers():
-            image = self._like_first(one)
-            made = self._to_file(replace(request, part=self.part(one, image)), one.name)
-            found.append(Item(one.name, image, made))
-        return found
-
-    def _like_first(self, layer: Image) -> SourceImage:
-        """Read another layer with the axes and channels that were said of the chosen one."""
-        assert self.image is not None
-        axes = self.mapping.axes if layer.ndim == len(self.mapping.axis_choices) else None
-        image = read_layer(layer, axes)
-        if self.image.channels is not None:
-            image = image.with_channels(self.image.channels)
-        source = self.direction_choice.source
-        assert source is not None
-        wrong = misfit(image, source)
-        if wrong:
-            raise ValueError(wrong)
-        return image
-
-    def _to_file(self, request: TranslationRequest, name: str) -> TranslationRequest:
-        return replace(request, out=self.output.path_for(f"{name} {request.to}"))
 
     def _folder_reason(self) -> str | None:
         if self.direction_choice.source is None:

@@ -7,9 +7,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_unit._widget.choices import OptionChoice
-from napari_unit._widget.translating.fit import domain_in_words
 from napari_unit._widget.options import Option
 from napari_unit._widget.status import wrapping_label
+from napari_unit._widget.translating.fit import domain_in_words
 from napari_unit.domains import Domain
 from napari_unit.images.source_image import SourceImage
 
@@ -87,7 +87,7 @@ class MappingPanel(QWidget):
             for choice, letter in zip(self.axis_choices, image.axes.letters, strict=False):
                 self._set(choice, letter if choice.findData(letter) >= 0 else "Q")
         self._ask_for_channels(image, source)
-        said = "" if source is None else f"Images of {source.name!r} have {domain_in_words(source)}."
+        said = "" if source is None else f"{source.name!r} images have {domain_in_words(source)}."
         self.expected_label.setText(said)
         self.expected_label.setVisible(bool(said))
 

@@ -1,6 +1,6 @@
 """A translation of what the viewer shows, which follows as one pans and zooms."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ class LivePreview(QObject):
     ----------
     viewer
         That shows the image.
+    parent
+        With which it goes.
     """
 
     told = Signal(str)
@@ -42,8 +44,8 @@ class LivePreview(QObject):
     ended = Signal()
     """It is over: stopped, failed, or its layer was deleted."""
 
-    def __init__(self, viewer: Any) -> None:
-        super().__init__()
+    def __init__(self, viewer: Any, parent: QObject) -> None:
+        super().__init__(parent)
         self._viewer = viewer
         self._source: Image | None = None
         self._image: SourceImage | None = None
@@ -101,6 +103,11 @@ class LivePreview(QObject):
             self._viewer.layers.remove(layer)
         self.told.emit("")
         self.ended.emit()
+
+    def abandon(self, *_: Any) -> None:
+        """Stop, and tell nobody: the widget is gone."""
+        self.blockSignals(True)
+        self.stop()
 
     def shows(self, image: SourceImage, request: TranslationRequest) -> bool:
         """Tell whether this is what is previewed, as far as its pixels depend on it."""
@@ -251,9 +258,7 @@ class LivePreview(QObject):
         return int(max(size))
 
 
-def _open(
-    image: SourceImage, request: TranslationRequest
-) -> Generator[None, None, LazyJob]:
+def _open(image: SourceImage, request: TranslationRequest) -> Generator[None, None, LazyJob]:
     job = translate_lazily(image, request)
     opening = job.result.opening
     assert opening is not None
@@ -261,8 +266,6 @@ def _open(
     return job
 
 
-def _tiles(
-    job: LazyJob, view: View, missing: list[Any]
-) -> Iterator[tuple[View, Any, Any]]:
+def _tiles(job: LazyJob, view: View, missing: list[Any]) -> Generator[Any, None, None]:
     for tile in missing:
         yield view, tile, job.translation.tile(view.number, view.plane, tile)

@@ -25,8 +25,8 @@ class TranslationQueue(QObject):
     ended = Signal()
     """Nothing runs any longer, for whatever reason."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
         self._waiting: list[Item] = []
         self._item: Item | None = None
         self._running: RunningTranslation | None = None

@@ -1,4 +1,4 @@
-"""What translations leave in the viewer: layers that fill, layers that are done, pairs to compare."""
+"""What translations leave in the viewer: layers that fill, that are done, pairs to compare."""
 
 from typing import Any
 

@@ -114,7 +114,11 @@ class RunningTranslation(QObject):
         self._clock.setInterval(_REFRESH_INTERVAL_MS)
         self._clock.timeout.connect(self._refresh)
         self._worker = create_worker(
-            _lazy_job if lazy else _job, opened, request, _worker_class=JobWorker, _start_thread=False,
+            _lazy_job if lazy else _job,
+            opened,
+            request,
+            _worker_class=JobWorker,
+            _start_thread=False,
             _ignore_errors=True,
         )
         self._worker.yielded.connect(self._note)

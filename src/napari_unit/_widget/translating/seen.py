@@ -1,6 +1,5 @@
 """Which part of an image a viewer shows, and which one a person has drawn a rectangle around."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +8,8 @@ from numpy.typing import NDArray
 from napari_unit.images.axes import Axes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari.layers import Image, Shapes
 
 Ranges = dict[str, tuple[int, int]]
