@@ -106,7 +106,7 @@ def test_the_current_plane_of_a_stack_is_translated(samples: Any, desk: Any, mod
 
 
 def test_views_that_are_none_of_rows_and_columns_are_refused(samples: Any, desk: Any) -> None:
-    at = desk(samples.stack())
+    at = desk(samples.image_layer(samples.pixels(3, 64, 48)))
     at.pick(at.form.area_choice, "Current view")
     at.viewer.dims.ndisplay = 3
     at.click(at.widget.run_button)

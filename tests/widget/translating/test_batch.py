@@ -93,4 +93,5 @@ def test_a_layer_that_does_not_fit_is_said_before_anything_runs(samples: Any, de
     assert "the layer 'cells' has 3 channels" in at.said()[1]
     assert len(at.viewer.layers) == 2
     at.viewer.layers.selection.clear()
-    assert "No image layer is selected" in at.said()[1]
+    assert not at.widget.run_button.isEnabled()
+    assert "No image layer is selected" in at.form.reason()

@@ -86,7 +86,7 @@ def test_a_lazy_layer_is_there_at_once_and_shows_the_eager_pixels(
 def test_a_canceled_file_is_gone_on_with(
     samples: Any, desk: Any, gate: Any, tmp_path: Path
 ) -> None:
-    at = desk(samples.gray())
+    at = desk(samples.stack())
     at.pick(at.form.output.choice, "OME-Zarr file")
     path = tmp_path / "slow.ome.zarr"
     at.form.output.path_edit.clear()

@@ -39,7 +39,7 @@ class SideBySide:
         for layer in layers:
             layer.visible = layer in (source, translation)
         # from the bottom of the list to its top: the image is left of its translation
-        grid.stride = -1
+        grid.stride = 1
         grid.shape = (1, -1)
         grid.enabled = True
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from napari.layers import Image
 
+from napari_unit._widget.translating.selection import selection_kept
 from napari_unit.images.layers import TranslationResult, layer_fields, make_layer
 
 _PAUSE = 8.0
@@ -37,7 +38,8 @@ class FillingLayer:
             multiscale=len(levels) > 1,
             **{**fields, "name": self._given_name},
         )
-        viewer.add_layer(self.layer)
+        with selection_kept(viewer.layers):
+            viewer.add_layer(self.layer)
         self._next_s = 0.0
 
     @property
@@ -66,16 +68,19 @@ class FillingLayer:
         if self.is_there:
             place = self._viewer.layers.index(self.layer)
             made.visible, made.name = self.layer.visible, name
-            self._viewer.layers.remove(self.layer)
-            self._viewer.layers.insert(place, made)
+            with selection_kept(self._viewer.layers):
+                self._viewer.layers.remove(self.layer)
+                self._viewer.layers.insert(place, made)
             return made
-        self._viewer.add_layer(made)
+        with selection_kept(self._viewer.layers):
+            self._viewer.add_layer(made)
         return made
 
     def discard(self) -> None:
         """Take the layer away: what is unfinished must not look whole."""
         if self.is_there:
-            self._viewer.layers.remove(self.layer)
+            with selection_kept(self._viewer.layers):
+                self._viewer.layers.remove(self.layer)
 
 
 def _strided(begun: TranslationResult) -> tuple[Any, ...]:

@@ -186,4 +186,5 @@ class OutputFields(QWidget):
 
 def _as_name(text: str) -> str:
     """Return a text without what names of files must not have on some system."""
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]+', " ", text).strip(" .")
+    allowed = re.sub(r'[<>:"/\\|?*\x00-\x1f]', " ", text)
+    return " ".join(allowed.split()).strip(".")

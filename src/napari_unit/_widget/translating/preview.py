@@ -8,7 +8,8 @@ from napari.layers import Image
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_unit._widget.translating.seen import seen_area, seen_planes
+from napari_unit._widget.translating.seen import canvas_size, seen_area, seen_planes
+from napari_unit._widget.translating.selection import selection_kept
 from napari_unit._widget.translating.steps import StepWorker, refusal_of
 from napari_unit._widget.translating.view_canvas import View, ViewCanvas, view_of
 from napari_unit.images.layers import layer_fields
@@ -88,7 +89,7 @@ class LivePreview(QObject):
         self._request = replace(request, dtype="float32", part=None, out=None, cluster=None)
         self._watch()
         self.told.emit("Preview: measuring the image…")
-        self._run(_open(image, self._request), self._opened)
+        self._run(self._opened, _open, image, self._request)
 
     def stop(self) -> None:
         """Take the preview away, and stop what is being computed for it."""
@@ -157,10 +158,12 @@ class LivePreview(QObject):
         elif gone is self._source:
             self.stop()
 
-    def _run(self, steps: Generator[Any, None, Any], then: Callable[[Any], None]) -> None:
-        """Take steps on a thread; one thread at a time."""
+    def _run(
+        self, then: Callable[[Any], None], job: Callable[..., Generator[Any, None, Any]], *args: Any
+    ) -> None:
+        """Take the steps of a job on a thread; one thread at a time."""
         worker = create_worker(
-            lambda: steps, _worker_class=StepWorker, _start_thread=False, _ignore_errors=True
+            job, *args, _worker_class=StepWorker, _start_thread=False, _ignore_errors=True
         )
         worker.yielded.connect(self._take_tile)
         worker.returned.connect(then)
@@ -207,14 +210,14 @@ class LivePreview(QObject):
             self.told.emit(f"Preview: {error}")
             return
         planes = seen_planes(self._viewer, self._source, self._image.axes)
-        view = view_of(self._job, area, planes, self._canvas_px())
+        view = view_of(self._job, area, planes, int(max(canvas_size(self._viewer))))
         if self._canvas is None or self._canvas.view != view:
             self._canvas = ViewCanvas(self._job, view)
         missing = list(self._canvas.missing())
         self._show()
         if missing:
             self.told.emit("Preview: translating what is seen…")
-            self._run(_tiles(self._job, view, missing), self._made)
+            self._run(self._made, _tiles, self._job, view, missing)
 
     def _made(self, outcome: Any) -> None:
         sentence = refusal_of(outcome)
@@ -242,20 +245,13 @@ class LivePreview(QObject):
             given["name"] = f"{job.result.name} preview"
             given["metadata"] = {"napari_unit": {**job.result.provenance, "preview": True}}
             self._layer = Image(canvas.array, **given)
-            active = self._viewer.layers.selection.active
-            self._viewer.add_layer(self._layer)
-            if active is not None:  # the person still works with what was chosen
-                self._viewer.layers.selection.active = active
+            with selection_kept(self._viewer.layers):
+                self._viewer.add_layer(self._layer)
             return
         for name in ("scale", "translate"):
             if name in placed:
                 setattr(self._layer, name, placed[name])
         self._layer.data = canvas.array
-
-    def _canvas_px(self) -> int:
-        canvas = getattr(self._viewer, "canvas", None)
-        size = canvas.size if canvas is not None else self._viewer._canvas_size
-        return int(max(size))
 
 
 def _open(image: SourceImage, request: TranslationRequest) -> Generator[None, None, LazyJob]:

@@ -6,6 +6,7 @@ from napari.layers import Image
 
 from napari_unit._widget.translating.compare import SideBySide
 from napari_unit._widget.translating.filling import FillingLayer
+from napari_unit._widget.translating.selection import selection_kept
 from napari_unit.images.layers import TranslationResult, make_layer
 from napari_unit.lazy_layer import show_when_measured
 
@@ -51,7 +52,8 @@ class ResultLayers:
             layer = make_layer(result)
             if result.opening is not None:
                 show_when_measured(layer, result.opening)
-            self._viewer.add_layer(layer)
+            with selection_kept(self._viewer.layers):
+                self._viewer.add_layer(layer)
         if source is not None:
             self._pair = (source, layer)
         return layer

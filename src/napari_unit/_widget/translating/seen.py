@@ -47,11 +47,25 @@ def seen_area(viewer: Any, layer: "Image", axes: Axes) -> Ranges:
         none of it.
     """
     _refuse_other_views(viewer, layer, axes)
-    level = layer.data_level if layer.multiscale else 0
-    factors = np.asarray(layer.downsample_factors[level] if layer.multiscale else [1] * layer.ndim)
-    first, last = np.asarray(layer.corner_pixels) * factors
-    # the last pixel of a smaller level stands for several
-    return _area(layer, axes, first, last + factors)
+    camera = getattr(viewer, "scene", viewer).camera
+    centre = np.asarray(camera.center, float)[-2:]
+    half = np.asarray(canvas_size(viewer)) / camera.zoom / 2
+    corners = []
+    for signs in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+        world = np.asarray(viewer.dims.point, float)
+        world[list(viewer.dims.displayed)] = centre + np.asarray(signs) * half
+        corners.append(np.asarray(layer.world_to_data(world)))
+    # pixels begin half a pixel before their middle
+    first, last = np.min(corners, axis=0) + 0.5, np.max(corners, axis=0) + 0.5
+    return _area(layer, axes, np.floor(first), np.ceil(last))
+
+
+def canvas_size(viewer: Any) -> tuple[float, float]:
+    """Return height and width of the part of the canvas in which a layer is shown."""
+    canvas = getattr(viewer, "canvas", None)
+    size = viewer._canvas_size if canvas is None else canvas.size
+    rows, columns = (viewer if canvas is None else canvas).grid.actual_shape(viewer.layers)
+    return size[0] / rows, size[1] / columns
 
 
 def rectangle(shapes: "Shapes", layer: "Image", axes: Axes) -> Ranges:
