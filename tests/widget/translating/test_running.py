@@ -68,7 +68,7 @@ def test_a_slow_screen_neither_piles_up_reports_nor_holds_the_job(
     show, depths = at.widget.status.tell, [0]
     bars = progress._all_instances
 
-    def show_slowly(news: Any) -> None:
+    def show_slowly(news: Any, of: str) -> None:
         depths.append(depths[-1] + 1)
         show(news)
         time.sleep(0.15)

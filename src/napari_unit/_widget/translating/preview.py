@@ -16,6 +16,7 @@ from napari_unit.images.layers import layer_fields
 from napari_unit.images.source_image import SourceImage
 from napari_unit.lazy_job import LazyJob, translate_lazily
 from napari_unit.request import TranslationRequest
+from napari_unit.torch_import import import_torch
 
 if TYPE_CHECKING:
     from napari_unit.engine.run import Calibration
@@ -255,6 +256,7 @@ class LivePreview(QObject):
 
 
 def _open(image: SourceImage, request: TranslationRequest) -> Generator[None, None, LazyJob]:
+    import_torch()
     job = translate_lazily(image, request)
     opening = job.result.opening
     assert opening is not None

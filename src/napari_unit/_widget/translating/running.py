@@ -16,6 +16,7 @@ from napari_unit.lazy_job import translate_lazily
 from napari_unit.pace import phase_in_words
 from napari_unit.progress import Throttled
 from napari_unit.request import TranslationRequest
+from napari_unit.torch_import import import_torch
 
 _REPORT_INTERVAL_S = 0.1
 _REFRESH_INTERVAL_MS = 100
@@ -43,6 +44,7 @@ def _job(
     image: Callable[[], SourceImage], request: TranslationRequest
 ) -> Generator[Any, None, TranslationResult]:
     """Translate an image that is opened on the thread; yields its result when it begins to fill."""
+    import_torch()
     begun: list[TranslationResult] = []
     job = translation_job(image(), request, begun.append)
     try:
@@ -64,6 +66,7 @@ def _lazy_job(
 ) -> Generator[Any, None, TranslationResult]:
     """Open the model, of which nothing is computed yet: that alone takes too long to draw."""
     yield from ()
+    import_torch()
     return translate_lazily(image(), request).result
 
 

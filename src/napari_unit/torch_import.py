@@ -1,0 +1,42 @@
+"""Import torch beside a thread that draws, without holding it up."""
+
+import ctypes
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+_GLOBAL_DEPS = "torch_global_deps"
+_LIBRARIES = (_GLOBAL_DEPS, "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")
+"""In the order in which they need each other."""
+
+
+def import_torch() -> None:
+    """Import torch on a thread that is not the one that draws.
+
+    Python's import holds the interpreter for as long as the system loads torch's libraries,
+    which are hundreds of megabytes: a window would freeze for half a second. So the libraries are
+    loaded before, by a call that lets the interpreter go on. On Windows torch does that itself.
+    """
+    if "torch" in sys.modules:
+        return
+    if os.name == "posix":
+        _load_libraries()
+    import torch  # noqa: F401
+
+
+def _load_libraries() -> None:
+    """Load torch's libraries; one that cannot be loaded is left to torch, which says why."""
+    spec = find_spec("torch")
+    if spec is None or not spec.submodule_search_locations:
+        return
+    folder = Path(spec.submodule_search_locations[0]) / "lib"
+    ending = "dylib" if sys.platform == "darwin" else "so"
+    # foreign functions run without Python's lock, as ctypes' own loading of libraries does not
+    load = ctypes.CDLL(None).dlopen
+    load.restype, load.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
+    for name in _LIBRARIES:
+        path = folder / f"lib{name}.{ending}"
+        if path.is_file():
+            scope = os.RTLD_GLOBAL if name == _GLOBAL_DEPS else os.RTLD_LOCAL
+            load(os.fsencode(path), os.RTLD_NOW | scope)
