@@ -12,7 +12,15 @@ class _Scrolled(QScrollArea):
     def sizeHint(self) -> QSize:
         """Return the size of what is in it."""
         within = self.widget().sizeHint()
-        return QSize(within.width() + 12, within.height() + 2)
+        return QSize(within.width() + self._bar_px, within.height() + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width at which nothing is cut off beside the bar, and a small height."""
+        return QSize(self.widget().minimumSizeHint().width() + self._bar_px, _LEAST_PX)
+
+    @property
+    def _bar_px(self) -> int:
+        return int(self.verticalScrollBar().sizeHint().width())
 
 
 def scrolled(*parts: QWidget) -> QScrollArea:
@@ -28,6 +36,5 @@ def scrolled(*parts: QWidget) -> QScrollArea:
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumHeight(_LEAST_PX)
     area.setWidget(within)
     return area
