@@ -1,9 +1,10 @@
 """Fields that may be higher than the screen of a laptop."""
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 _LEAST_PX = 160
+_FRAME_PX = 4
 
 
 class _Scrolled(QScrollArea):
@@ -18,9 +19,16 @@ class _Scrolled(QScrollArea):
         """Return the width at which nothing is cut off beside the bar, and a small height."""
         return QSize(self.widget().minimumSizeHint().width() + self._bar_px, _LEAST_PX)
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Ask for another width when what is in it needs one."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
     @property
     def _bar_px(self) -> int:
-        return int(self.verticalScrollBar().sizeHint().width())
+        # styles draw a frame of a pixel or two where none is asked for
+        return int(self.verticalScrollBar().sizeHint().width()) + _FRAME_PX
 
 
 def scrolled(*parts: QWidget) -> QScrollArea:

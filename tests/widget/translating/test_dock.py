@@ -209,12 +209,13 @@ def test_it_opens_at_once_and_without_torch() -> None:
 
 
 def test_nothing_is_cut_off_where_it_must_be_scrolled(samples: Any, desk: Any) -> None:
-    at = desk(samples.gray(), show=True)
+    at = desk(samples.image_layer(samples.pixels(1024, 1000)), show=True)
     at.viewer.window.resize(1366, 560)
+    at.qtbot.wait(200)
     at.click(at.form.mapping_fold)
     at.click(at.form.fold_button)
     area = at.form.parent().parent().parent()
     at.wait(lambda: area.verticalScrollBar().maximum() > 0)
-    assert at.form.parent().width() <= area.viewport().width()
+    at.wait(lambda: at.form.parent().width() <= area.viewport().width())
     right = at.form.open_button.mapTo(area.viewport(), at.form.open_button.rect().topRight()).x()
     assert right <= area.viewport().width()
