@@ -168,7 +168,9 @@ class RunningTranslation(QObject):
         self._is_refreshing = True
         try:
             if self._bar is None:
-                self._open_bar()
+                # not before torch is there: beside its import a bar takes half a second to make
+                if self._news is not None:
+                    self._open_bar()
             elif self._bar.is_canceled:
                 self.cancel()
             news, self._news = self._news, None
