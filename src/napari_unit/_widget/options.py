@@ -20,8 +20,21 @@ STATISTICS: tuple[Option, ...] = (
         "From every pixel of the image",
         (
             "Gives exactly what translating the image in one piece would give. "
-            "Slower, and needs more memory."
+            "Slower for large images, and needs more memory."
         ),
+    ),
+    (
+        "model",
+        "From the training images",
+        (
+            "The same for every image, so that images can be compared with each other. Says so if "
+            "an image is unlike those that the model was trained on."
+        ),
+    ),
+    (
+        "local",
+        "From the surroundings of each place",
+        "For a stain or an exposure that drifts over the image. Slower.",
     ),
 )
 DTYPES: tuple[Option, ...] = (
