@@ -52,6 +52,22 @@ def check_free(path: Path) -> None:
         raise PermissionError(f"Nothing can be written to the folder {path.parent}.")
 
 
+def check_room(path: Path, n_bytes: int) -> None:
+    """Refuse to write what the disk has no room for.
+
+    Raises
+    ------
+    OSError
+        If there is less room than that.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if free < n_bytes:
+        raise OSError(
+            f"{path.parent} has {free / 1e9:.1f} GB free, and writing {path.name} takes up to "
+            f"{n_bytes / 1e9:.1f} GB; make room, or choose another disk or dtype."
+        )
+
+
 class FileOutput(ABC):
     """Writes a translation to a file or folder; see `file_output`.
 
@@ -85,7 +101,9 @@ class FileOutput(ABC):
         with ExitStack() as stack:
             stack.enter_context(self.work.full_disk_told())
             stack.enter_context(self.work.claimed(self._identity))
-            self._check_room()
+            # noise hardly compresses
+            one = ResultShape(self._stored, self._shapes, self._result.dtype)
+            check_room(self.path, self.n_copies * one.n_bytes - self.work.n_bytes)
             self._store = create_store(self.work, self._stored, self._shapes, self._result.dtype)
             self._open = stack.pop_all()
         return self._store
@@ -110,17 +128,6 @@ class FileOutput(ABC):
             dict(zip(image.axes.letters, origin, strict=False)),
             image.time_step_s,
         )
-
-    def _check_room(self) -> None:
-        # noise hardly compresses
-        one = ResultShape(self._stored, self._shapes, self._result.dtype)
-        needed = self.n_copies * one.n_bytes - self.work.n_bytes
-        free = shutil.disk_usage(self.work.path).free
-        if free < needed:
-            raise OSError(
-                f"{self.path.parent} has {free / 1e9:.1f} GB free, and writing {self.path.name} "
-                f"takes up to {needed / 1e9:.1f} GB; make room, or choose another disk or dtype."
-            )
 
     def finish(self, provenance: Mapping[str, Any]) -> Iterator[tuple[FinishingPhase, int, int]]:
         """Make smaller levels and the file; nothing is left of the work folder."""
@@ -209,7 +216,7 @@ class ZarrOutput(FileOutput):
         identity: Identity,
     ) -> None:
         super().__init__(result, ome_zarr.stored_axes(result.axes), path, identity)
-        self._plan = ome_zarr.OmeZarrPlan(self._described(image), target)
+        self._plan = ome_zarr.OmeZarrPlan.of_translation(self._described(image), target)
 
     def _write(
         self, store: UnitStore, provenance: Mapping[str, Any]
