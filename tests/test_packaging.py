@@ -139,6 +139,9 @@ def test_the_two_manifests_are_the_same() -> None:
     root = ROOT / "napari.yaml"
     if not root.exists():
         pytest.skip("this is not a checkout: the root manifest stays out of the sdist")
+    if not root.is_symlink():  # git on Windows: a file with what the link leads to
+        assert ROOT / root.read_text("utf-8").strip() == MANIFEST
+        return
     assert root.read_bytes() == MANIFEST.read_bytes()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from napari_unit.atomic import put_in_place
 from napari_unit.domains import Domain
 from napari_unit.engine.planes import PlaneSink
 from napari_unit.images import ome_tiff, ome_zarr
@@ -197,7 +198,7 @@ class TiffOutput(FileOutput):
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         check_free(self.path)
-        partial.replace(self.path)
+        put_in_place(partial, self.path)
 
     def _pixels(self, level: int) -> tuple[Any, str]:
         pixels = TiffPixels(self.path, level)
@@ -223,7 +224,7 @@ class ZarrOutput(FileOutput):
     ) -> Iterator[tuple[FinishingPhase, int, int]]:
         ome_zarr.describe(self.work.store_path, self._plan, provenance)
         check_free(self.path)
-        self.work.store_path.rename(self.path)
+        put_in_place(self.work.store_path, self.path)
         yield from ()
 
     def _pixels(self, level: int) -> tuple[Any, str]:

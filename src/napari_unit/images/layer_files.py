@@ -4,6 +4,7 @@ import math
 from collections.abc import Generator
 from pathlib import Path
 
+from napari_unit.atomic import put_in_place
 from napari_unit.geometry.regions import grid
 from napari_unit.images import ome_zarr
 from napari_unit.images.blocks import BlockReader
@@ -59,7 +60,7 @@ def save_layer(layer: LayerToSave, path: Path) -> Generator[tuple[int, int], Non
             yield from _steps(layer, store)
             ome_zarr.describe(work.store_path, layer.plan, layer.provenance)
             check_free(path)
-            work.store_path.rename(path)
+            put_in_place(work.store_path, path)
         finally:
             work.remove()
 
