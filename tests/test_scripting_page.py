@@ -29,12 +29,13 @@ def expectations(block: str) -> dict[int, str]:
     return told
 
 
-def statements(block: str) -> Iterator[tuple[ast.stmt, bool]]:
+def statements(block: str) -> Iterator[ast.stmt]:
     """Yield the statements in order, those under ``if __name__ ...`` among them."""
     for statement in ast.parse(block).body:
-        yield from ((inner, True) for inner in statement.body) if isinstance(
-            statement, ast.If
-        ) else [(statement, False)]
+        if isinstance(statement, ast.If):
+            yield from statement.body
+        else:
+            yield statement
 
 
 def outcome(statement: ast.stmt, names: dict[str, Any], printed: Any) -> str:
@@ -55,7 +56,7 @@ def test_every_line_gives_what_the_page_says(
     n_checked = 0
     for block in blocks():
         told = expectations(block)
-        for statement, _ in statements(block):
+        for statement in statements(block):
             found = outcome(statement, names, lambda: capsys.readouterr().out)
             wanted = told.pop(statement.end_lineno or 0, None)
             if wanted is not None:
