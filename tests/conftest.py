@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 PATIENCE_S = 5.0
-POOLS = ("ThreadPoolExecutor", "zarr_pool", "zarr_io", "tqdm", "pytest_timeout")
+POOLS = ("ThreadPoolExecutor", "asyncio_", "zarr_pool", "zarr_io", "tqdm", "pytest_timeout")
 """Names of threads that libraries keep to use again."""
 KEPT_PROCESSES = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 """Commands of processes that Python keeps to use again."""

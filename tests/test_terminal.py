@@ -26,7 +26,9 @@ def test_streams_of_other_kinds_are_left_as_they_are(monkeypatch: pytest.MonkeyP
     print_anything()
 
 
-@pytest.mark.parametrize("command", [["models"], ["models", "nuclei"], ["translate", "no.tif", "o"]])
+@pytest.mark.parametrize(
+    "command", [["models"], ["models", "nuclei"], ["translate", "no.tif", "o"]]
+)
 def test_the_command_line_speaks_on_windows_pipes(command: list[str], tmp_path: Path) -> None:
     import os
 

@@ -4,6 +4,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_what_commands_name_is_there(name: str, project: dict[str, Any]) -> None
     groups = project["dependency-groups"]
     for command in commands(name):
         words = shlex.split(command.replace("${{ matrix.napari }}", ""), comments=True)
-        for word, following in zip(words, words[1:], strict=False):
+        for word, following in pairwise(words):
             if word == "--group":
                 assert following in groups, command
             if word == "-c" and "pip" in command:

@@ -29,7 +29,9 @@ def test_translate_is_in_a_submenu_of_layers_filter_and_opens(
     models.add("nuclei")
     filters = entries(viewer.window.layers_menu)["Filter"].menu()
     unit = entries(filters)["Unpaired translation (UNIT)"].menu()
-    (translate,) = (action for text, action in entries(unit).items() if text.startswith("Translate"))
+    (translate,) = (
+        action for text, action in entries(unit).items() if text.startswith("Translate")
+    )
     translate.trigger()
     docked = viewer.window._wrapped_dock_widgets
     assert [name for name in docked if name.startswith("Translate")]

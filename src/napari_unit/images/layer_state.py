@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,8 +165,7 @@ def _level_sizes(levels: tuple[Any, ...], axes: Axes) -> list[tuple[int, int]]:
     across = {
         tuple(n for i, n in enumerate(shape) if i not in (axes.y, axes.x)) for shape in shapes
     }
-    pairs = zip(sizes, sizes[1:], strict=False)
-    shrinks = all(b != a and 0 < b[0] <= a[0] and 0 < b[1] <= a[1] for a, b in pairs)
+    shrinks = all(b != a and 0 < b[0] <= a[0] and 0 < b[1] <= a[1] for a, b in pairwise(sizes))
     is_pyramid = len(sizes) > 1 and len(across) == 1 and shrinks
     return sizes if is_pyramid else list(halved_sizes(sizes[0]))
 

@@ -100,7 +100,6 @@ class Placement:
         ValueError
             If a field has not a value, or a row and a column, for each axis.
         """
-
         shear = state.get("shear")
         if shear is not None and np.ndim(shear) == 1:  # napari gives what is above the diagonal
             above, shear = shear, np.eye(ndim)
