@@ -86,7 +86,7 @@ class BlockReader:
 
         def n_bytes(side: int) -> int:
             n_px = min(side, self._layout.height) * min(side, self._layout.width)
-            return n_px * self._n_channels * self.dtype.itemsize
+            return int(n_px * self._n_channels * self.dtype.itemsize)
 
         if n_bytes(side) > BLOCK_BYTES:
             side = self._unit_px

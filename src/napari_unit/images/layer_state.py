@@ -95,8 +95,9 @@ def plan_saving(data: Any, state: Mapping[str, Any]) -> LayerToSave:
 
 def _axes(labels: tuple[str, ...], is_rgb: bool) -> tuple[Axes, tuple[str, ...]]:
     """Return the axes and what of their labels is lost."""
+    lost: tuple[str, ...] = ()
     try:
-        found, lost = axes_of_labels(labels), ()
+        found = axes_of_labels(labels)
     except ValueError:  # two labels name one axis: then only their places count, as in the canvas
         found = axes_of_labels([str(axis - len(labels)) for axis in range(len(labels))])
         lost = (f"its axis labels {', '.join(labels)}",)

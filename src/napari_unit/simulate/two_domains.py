@@ -23,12 +23,17 @@ def fluorescence(settings: SceneSettings, seed: int) -> NDArray[np.uint8]:
     """Draw a scene and show its brightest 0.2 % of pixels as 255."""
     image = simulate_nuclei(settings, seed).image.astype(np.float64)
     low, high = np.percentile(image, (0.2, 99.8))
-    return np.rint(255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
+    shown: NDArray[np.uint8] = np.rint(255 * np.clip((image - low) / (high - low), 0, 1)).astype(
+        "u1"
+    )
+    return shown
 
 
 def absorption(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Show a scene as a stain that takes light away: Beer and Lambert's law."""
-    return np.rint(255 * np.exp(-ABSORPTION * image.astype(np.float64) / 255)).astype(np.uint8)
+    density = ABSORPTION * image.astype(np.float64) / 255
+    shown: NDArray[np.uint8] = np.rint(255 * np.exp(-density)).astype(np.uint8)
+    return shown
 
 
 def two_domains_sample() -> list[tuple[NDArray[Any], dict[str, Any], str]]:
