@@ -17,6 +17,7 @@ from napari_unit.images.axes import Axes
 from napari_unit.images.levels import halved_sizes
 from napari_unit.images.outputs import FinishingPhase, ResultShape
 from napari_unit.images.source_image import SourceImage
+from napari_unit.images.storage import RenumberedSink
 from napari_unit.images.stored_image import StoredImage
 from napari_unit.images.tiff_files import TiffPixels
 from napari_unit.images.unit_store import UnitStore, create_store
@@ -107,7 +108,7 @@ class FileOutput(ABC):
             check_room(self.path, self.n_copies * one.n_bytes - self.work.n_bytes)
             self._store = create_store(self.work, self._stored, self._shapes, self._result.dtype)
             self._open = stack.pop_all()
-        return self._store
+        return RenumberedSink.between(self._store, self._result.axes, self._stored, self._shapes[0])
 
     def __exit__(
         self,
