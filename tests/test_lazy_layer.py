@@ -71,8 +71,9 @@ def test_it_appears_when_it_is_measured_and_shows_what_is_looked_at(
     assert "window" in told
     qtbot.waitUntil(lambda: made.loaded, timeout=PATIENCE_MS)
     assert viewer.screenshot(canvas_only=True, flash=False)[..., :3].std() > 5
-    viewer.scene.camera.center = (0.0, 150.0, 100.0)
-    viewer.scene.camera.zoom = 8.0
+    camera = getattr(viewer, "scene", viewer).camera  # before napari 0.9 it was the viewer's own
+    camera.center = (0.0, 150.0, 100.0)
+    camera.zoom = 8.0
     qtbot.waitUntil(lambda: made.data_level == 0 and made.loaded, timeout=PATIENCE_MS)
     rows, columns = (slice(a, b + 1) for a, b in made.corner_pixels.T)
     eager = napari_unit.translate(image.pixels, model, "real", progress=False)

@@ -2,7 +2,10 @@
 
 import email
 import importlib
+import os
 import re
+import subprocess
+import sys
 import tarfile
 import tomllib
 import zipfile
@@ -94,6 +97,41 @@ def test_the_licence_is_in_the_wheel(wheel: zipfile.ZipFile, metadata: Message) 
     assert wheel.read(name) == (ROOT / "LICENSE").read_bytes()
 
 
+WITHOUT_A_GUI = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"napari", "qtpy", "magicgui", "PyQt6", "PySide6", "vispy"}:
+            raise ImportError(f"{name} is not installed here")
+sys.meta_path.insert(0, Block())
+import napari_unit
+from napari_unit.simulate import SceneSettings, simulate_nuclei
+image = simulate_nuclei(SceneSettings(shape=(64, 96)), seed=1).image
+made = napari_unit.translate(image, "nuclei", "real", progress=False)
+assert made.shape == image.shape and made.std() > 0
+print(napari_unit.__file__)
+"""
+
+
+def test_what_is_in_the_wheel_translates_without_napari_and_qt(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    wheel.extractall(tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_GUI], env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert Path(run.stdout.strip()).is_relative_to(tmp_path)
+
+
+def test_the_readme_has_one_heading_of_the_first_level() -> None:
+    """The hub takes it off, and makes its index of those of the second level."""
+    text = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
+    assert re.findall(r"^# .+", text, re.MULTILINE) == ["# napari-unit"]
+    assert len(re.findall(r"^## .+", text, re.MULTILINE)) >= 5
+
+
 def test_the_readme_shows_pictures_by_absolute_address_only() -> None:
     """Where PyPI and the hub show it, there are no files beside it."""
     text = (ROOT / "README.md").read_text("utf-8")
@@ -139,6 +177,9 @@ def test_the_two_manifests_are_the_same() -> None:
     root = ROOT / "napari.yaml"
     if not root.exists():
         pytest.skip("this is not a checkout: the root manifest stays out of the sdist")
+    if not root.is_symlink():  # git on Windows: a file with what the link leads to
+        assert ROOT / root.read_text("utf-8").strip() == MANIFEST
+        return
     assert root.read_bytes() == MANIFEST.read_bytes()
 
 
@@ -147,9 +188,14 @@ def test_the_manifest_is_valid(project: dict[str, Any]) -> None:
     assert manifest.name == project["project"]["name"]
     contributed = manifest.contributions
     commands = {command.id for command in contributed.commands or []}
-    used = [c.command for c in (*(contributed.widgets or []), *(contributed.sample_data or []))]
-    used += [item.command for items in (contributed.menus or {}).values() for item in items]
-    assert set(used) == commands
+    points = (contributed.widgets, contributed.sample_data, contributed.writers)
+    used = {item.command for point in points for item in point or ()}
+    assert used == commands
+    items = [item for menu in (contributed.menus or {}).values() for item in menu]
+    assert {item.command for item in items if hasattr(item, "command")} <= commands
+    submenus = {item.submenu for item in items if hasattr(item, "submenu")}
+    assert submenus == {submenu.id for submenu in contributed.submenus or ()}
+    assert submenus <= set(contributed.menus or {})
 
 
 @pytest.mark.qt

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_unit.terminal import print_anything
+
 if TYPE_CHECKING:
     from napari_unit.models.card import ModelCard
 
@@ -26,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     Exit status: 0 done, 2 refused with a sentence on stderr, 130 interrupted.
     """
+    print_anything()
     given = list(sys.argv[1:] if argv is None else argv)
     args = _parser(given).parse_args(given)
     with warnings.catch_warnings():

@@ -1,10 +1,9 @@
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from distributed import Client
 from distributed.scheduler import KilledWorker
@@ -72,7 +71,6 @@ def test_a_job_that_loses_every_worker_is_told_in_a_sentence() -> None:
         raise KilledWorker("job", None, [])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.usefixtures("small_fields", "small_units")
 def test_a_worker_that_is_killed_is_made_up_for(
     stack: Path, client: Client, tmp_path: Path, translated: Any
@@ -84,7 +82,7 @@ def test_a_worker_that_is_killed_is_made_up_for(
         enough = news.phase in ("statistics", "tiles") and 4 * news.done > news.total
         if enough and news.phase not in killed:
             pid = next(iter(client.run(os.getpid).values()))
-            os.kill(pid, signal.SIGKILL)
+            psutil.Process(pid).kill()
             killed.append(news.phase)
 
     many = translated(

@@ -149,7 +149,7 @@ def test_a_layer_is_read_without_touching_its_pixels() -> None:
             raise AssertionError("pixels were read")
 
     lazy = Untouchable()
-    layer = Image(np.zeros((2, 90, 80), "u2"), name="lazy", scale=(1, 0.5, 0.5), units="um")
+    layer = Image(np.zeros((2, 90, 80), "u2"), name="lazy", scale=(1, 0.5, 0.5), units=("um",) * 3)
     layer._data = lazy  # an Image draws a slice when it is made, or given other data
     image = read_layer(layer)
     assert (image.axes.letters, image.shape, image.name) == ("ZYX", (2, 90, 80), "lazy")

@@ -40,7 +40,7 @@ def written(
         stored = StoredImage(
             Axes(axes), tuple(shapes), image.dtype, "cells", **{"pixel_size": SIZE, **of}
         )
-        plan = OmeZarrPlan(stored, target)
+        plan = OmeZarrPlan.of_translation(stored, target)
         describe(work.store_path, plan, HOW)
         work.store_path.rename(folder / "a.ome.zarr")
         work.remove()
@@ -143,7 +143,7 @@ def test_what_killed_writers_left_is_not_in_it(tmp_path: Path) -> None:
         torn.parent.mkdir(parents=True)
         torn.write_text("torn")
         stored = StoredImage(Axes("YX"), ((20, 20),), np.dtype("u1"), "cells")
-        describe(work.store_path, OmeZarrPlan(stored, DNA), HOW)
+        describe(work.store_path, OmeZarrPlan.of_translation(stored, DNA), HOW)
         assert not torn.exists()
         work.remove()
 
@@ -154,7 +154,7 @@ def test_what_is_not_valid_is_not_passed_off_as_an_image(tmp_path: Path) -> None
         create_store(work, Axes("YX"), [(20, 20)], np.dtype("u1"))
         stored = StoredImage(Axes("YX"), ((20, 20), (10, 10)), np.dtype("u1"), "cells")
         with pytest.raises(RuntimeError, match="did not become a valid OME-Zarr"):
-            describe(work.store_path, OmeZarrPlan(stored, DNA), HOW)
+            describe(work.store_path, OmeZarrPlan.of_translation(stored, DNA), HOW)
         work.remove()
 
 

@@ -15,7 +15,7 @@ from napari_unit.geometry.tiling import Span
 from napari_unit.images.axes import Axes
 from napari_unit.images.decoding import PixelsError
 from napari_unit.images.files import open_path
-from napari_unit.images.storage import ArraySink, ArraySource
+from napari_unit.images.storage import ArraySink, ArraySource, RenumberedSink
 from napari_unit.images.tiff_pixels import TiffPixels
 from napari_unit.images.zarr_pixels import ZarrPixels
 
@@ -27,6 +27,7 @@ axes_strings = (
     .map("".join)
 )
 AREA = Region(Span(1, 5), Span(2, 4))
+ALL = Region(Span(0, 7), Span(0, 5))
 
 
 def image(axes: str, dtype: str = "u2") -> np.ndarray:
@@ -225,3 +226,22 @@ class Squeezed:
     def __getitem__(self, index: tuple[int | slice, ...]) -> np.ndarray:
         block = self.pixels[tuple(i for i, kept in zip(index, self.kept, strict=True) if kept)]
         return block.reshape([part.stop - part.start for part in index if isinstance(part, slice)])
+
+
+@given(axes_strings, st.data())
+def test_planes_that_are_counted_in_another_order_find_their_place(
+    axes: str, data: st.DataObject
+) -> None:
+    stored = "".join(data.draw(st.permutations(axes)))
+    array = image(axes)
+    wanted = array.transpose([axes.index(letter) for letter in stored])
+    source = ArraySource(array, Axes(axes), 3 if set(axes) & set("CS") else 1)
+    copy = np.zeros_like(wanted)
+    sink = RenumberedSink.between(
+        ArraySink(copy, Axes(stored)), Axes(axes), Axes(stored), copy.shape
+    )
+    assert sink.unit_px == 0
+    for plane in range(source.n_planes):
+        assert sink.written(plane, AREA) is None
+        sink.write(plane, ALL, source.read(plane, ALL), 0)
+    np.testing.assert_array_equal(copy, wanted)

@@ -1,5 +1,6 @@
-import multiprocessing
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -104,26 +105,38 @@ def test_a_level_is_read_in_bands_and_goes_on_where_it_was(
     assert (made[1][1][:32, :32] == 7).all()
 
 
-def write_units(store: UnitStore, image: np.ndarray, rank: int) -> None:
-    # a process that is spawned has the real sizes of units
-    source = ArraySource(image, store.axes, 1)
-    for plane, unit in units(store)[rank::2]:
-        store.write(plane, unit, source.read(plane, unit), rank)
+# a process of its own has the real sizes of units at first
+WRITER = """
+import pickle, sys
+from pathlib import Path
+import numpy as np
+from napari_unit.geometry.regions import grid, whole
+from napari_unit.images import unit_store
+from napari_unit.images.storage import ArraySource
+
+unit_store.UNIT_PX = 32
+folder, rank = Path(sys.argv[1]), int(sys.argv[2])
+store = pickle.loads((folder / "store.pickle").read_bytes())
+source = ArraySource(np.load(folder / "image.npy"), store.axes, 1)
+size = (source.height, source.width)
+units = [(p, u) for p in range(source.n_planes) for u in grid(whole(size), 32)]
+for plane, unit in units[rank::2]:
+    store.write(plane, unit, source.read(plane, unit), rank)
+"""
 
 
 def test_processes_write_units_side_by_side(tmp_path: Path) -> None:
     image = random_image((3, 100, 90), "u2")
     work = WorkFolder.beside(tmp_path / "a.zarr")
-    context = multiprocessing.get_context("fork")
+    np.save(tmp_path / "image.npy", image)
     with work.claimed({}):
         store = create_store(work, Axes("ZYX"), [image.shape], image.dtype)
-        copy = pickle.loads(pickle.dumps(store))
-        jobs = [context.Process(target=write_units, args=(copy, image, rank)) for rank in (0, 1)]
-        for job in jobs:
-            job.start()
-        for job in jobs:
-            job.join()
-        assert [job.exitcode for job in jobs] == [0, 0]
+        (tmp_path / "store.pickle").write_bytes(pickle.dumps(store))
+        jobs = [
+            subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(rank)])
+            for rank in (0, 1)
+        ]
+        assert [job.wait() for job in jobs] == [0, 0]
         assert np.array_equal(store.levels[0][...], image)
         assert {store.written(*unit) for unit in units(store)} == {0, 1}
         work.remove()

@@ -86,6 +86,8 @@ def test_what_must_be_changed_is_said_on_stderr(words, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+# on Windows a Ctrl-C reaches whoever shares the console; test_loop.py raises one in the process
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no Ctrl-C to one process")
 def test_ctrl_c_leaves_a_run_that_goes_on(words, tmp_path):
     command = [sys.executable, "-u", "-m", "napari_unit_training", *map(str, words)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -1,9 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+import zarr
+from napari.layers import Image
 
 import napari_unit
 from napari_unit.images.files import open_path
@@ -67,6 +70,28 @@ def test_stacks_are_written_in_tiff_order(
         assert tif.series[0].axes == stored
         ordered = np.einsum(f"{axes.lower()}->{stored.lower()}", expected)
         assert np.array_equal(tif.asarray(), ordered)
+
+
+@pytest.mark.parametrize(
+    ("axes", "stored"),
+    [("ZTYX", "TZYX"), ("ZYXT", "TZYX"), ("XZY", "ZYX"), ("ZCTYX", "TCZYX"), ("TZYX", "TZYX")],
+)
+@pytest.mark.parametrize("part", [None, {"Z": (1, 3), "Y": (4, 20)}])
+def test_stacks_are_written_in_zarr_order(
+    rng: np.random.Generator, tmp_path: Path, nuclei: Path, axes: str, stored: str, part: Any
+) -> None:
+    length = {"T": 2, "Z": 3, "C": 1, "Y": 24, "X": 20}
+    image = rng.integers(0, 255, [length[letter] for letter in axes]).astype("u1")
+    options: dict[str, Any] = {"axes": axes, "part": part, "progress": False}
+    expected = napari_unit.translate(image, nuclei, "real", **options)
+    out = napari_unit.translate(image, nuclei, "real", out=tmp_path / "out.zarr", **options)
+    ordered = np.einsum(f"{axes.lower()}->{stored.lower()}", expected)
+    np.testing.assert_array_equal(zarr.open_group(out, mode="r")["0"][...], ordered)
+    layer = Image(image, axis_labels=list(axes.lower()))
+    made = napari_unit.translate(
+        layer, nuclei, "real", out=tmp_path / "layer.zarr", part=part, progress=False
+    )
+    np.testing.assert_array_equal(np.asarray(made.data), expected)
 
 
 def test_channels_of_the_target_are_named_in_the_file(

@@ -25,6 +25,10 @@ _ENDING_S = 20.0
 _STARTING_S = 300.0
 _POLL_S = 0.1
 _RUN_ID = "TORCHELASTIC_RUN_ID"
+# how a process is started that a Ctrl-C in this one's terminal does not reach
+_DEAF: dict[str, Any] = {"start_new_session": True}
+if sys.platform == "win32":
+    _DEAF = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
 
 
 def follows() -> bool:
@@ -204,5 +208,5 @@ def _start_follower(rank: int, n: int, path: Path, device_name: str) -> "subproc
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        start_new_session=True,
+        **_DEAF,
     )  # fmt: skip

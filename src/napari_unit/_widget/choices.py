@@ -66,10 +66,12 @@ class LayerChoice(Choice):
         self._viewer_layers = layers
         self._layers: list[Image] = []
         self._watched: Image | None = None
+        self._heard: list[Image] = []
         events = layers.events
-        # older versions of napari do not tell of a new name here
         for name in {"inserted", "removed", "reordered", "renamed"} & set(events.emitters):
             getattr(events, name).connect(self.reload)
+        # older versions of napari tell of a new name at the layer alone
+        self._list_tells_names = "renamed" in events.emitters
         self.reload()
         active = getattr(active, "__wrapped__", active)
         if active in self._layers:
@@ -89,6 +91,8 @@ class LayerChoice(Choice):
         # a plugin gets the viewer behind a proxy, which hides what a layer is
         found = [getattr(layer, "__wrapped__", layer) for layer in self._viewer_layers]
         self._layers = [layer for layer in reversed(found) if isinstance(layer, Image)]
+        if not self._list_tells_names:
+            self._hear_names()
         blocked = self.blockSignals(True)
         self.clear()
         self.addItems([layer.name for layer in self._layers])
@@ -96,6 +100,14 @@ class LayerChoice(Choice):
             self.setCurrentIndex(self._layers.index(chosen))
         self.blockSignals(blocked)
         self._follow()
+
+    def _hear_names(self) -> None:
+        """Follow the names of the layers that are there, and of no others."""
+        for layer in self._heard:
+            layer.events.name.disconnect(self.reload)
+        for layer in self._layers:
+            layer.events.name.connect(self.reload)
+        self._heard = list(self._layers)
 
     def _follow(self) -> None:
         self._watch(self.layer)

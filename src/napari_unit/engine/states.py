@@ -1,7 +1,6 @@
 """Where fields are between two steps of a sweep: in memory, or in a folder."""
 
 import contextlib
-import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from napari_unit.atomic import put_in_place
 from napari_unit.engine.runner import FeatureMap
 from napari_unit.engine.spare import SpareMemory
 from napari_unit.engine.sweep import FieldState, Sweeper
@@ -149,9 +149,11 @@ class StatesOnDisk:
 
     def _forget(self, sweeper: Sweeper, number: int, index: int) -> None:
         """Remove what no later step of this field needs."""
-        self._map_path(number, index - 1).unlink(missing_ok=True)
-        if sweeper.plan.route.steps[index - 1].skip == "close":
-            self._skip_path(number, opened_at(sweeper, index - 1)).unlink(missing_ok=True)
+        # Windows removes none that is still mapped into memory; these go with their folder
+        with contextlib.suppress(PermissionError):
+            self._map_path(number, index - 1).unlink(missing_ok=True)
+            if sweeper.plan.route.steps[index - 1].skip == "close":
+                self._skip_path(number, opened_at(sweeper, index - 1)).unlink(missing_ok=True)
 
     def _map_path(self, number: int, index: int) -> Path:
         return self._folder / f"field-{number}-step-{index}.safetensors"
@@ -201,4 +203,4 @@ def _save(path: Path, tensors: dict[str, Tensor]) -> None:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
-    os.replace(partial, path)
+    put_in_place(partial, path)

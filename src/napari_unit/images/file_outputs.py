@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from napari_unit.atomic import put_in_place
 from napari_unit.domains import Domain
 from napari_unit.engine.planes import PlaneSink
 from napari_unit.images import ome_tiff, ome_zarr
@@ -16,6 +17,7 @@ from napari_unit.images.axes import Axes
 from napari_unit.images.levels import halved_sizes
 from napari_unit.images.outputs import FinishingPhase, ResultShape
 from napari_unit.images.source_image import SourceImage
+from napari_unit.images.storage import RenumberedSink
 from napari_unit.images.stored_image import StoredImage
 from napari_unit.images.tiff_files import TiffPixels
 from napari_unit.images.unit_store import UnitStore, create_store
@@ -52,6 +54,22 @@ def check_free(path: Path) -> None:
         raise PermissionError(f"Nothing can be written to the folder {path.parent}.")
 
 
+def check_room(path: Path, n_bytes: int) -> None:
+    """Refuse to write what the disk has no room for.
+
+    Raises
+    ------
+    OSError
+        If there is less room than that.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if free < n_bytes:
+        raise OSError(
+            f"{path.parent} has {free / 1e9:.1f} GB free, and writing {path.name} takes up to "
+            f"{n_bytes / 1e9:.1f} GB; make room, or choose another disk or dtype."
+        )
+
+
 class FileOutput(ABC):
     """Writes a translation to a file or folder; see `file_output`.
 
@@ -85,10 +103,12 @@ class FileOutput(ABC):
         with ExitStack() as stack:
             stack.enter_context(self.work.full_disk_told())
             stack.enter_context(self.work.claimed(self._identity))
-            self._check_room()
+            # noise hardly compresses
+            one = ResultShape(self._stored, self._shapes, self._result.dtype)
+            check_room(self.path, self.n_copies * one.n_bytes - self.work.n_bytes)
             self._store = create_store(self.work, self._stored, self._shapes, self._result.dtype)
             self._open = stack.pop_all()
-        return self._store
+        return RenumberedSink.between(self._store, self._result.axes, self._stored, self._shapes[0])
 
     def __exit__(
         self,
@@ -110,17 +130,6 @@ class FileOutput(ABC):
             dict(zip(image.axes.letters, origin, strict=False)),
             image.time_step_s,
         )
-
-    def _check_room(self) -> None:
-        # noise hardly compresses
-        one = ResultShape(self._stored, self._shapes, self._result.dtype)
-        needed = self.n_copies * one.n_bytes - self.work.n_bytes
-        free = shutil.disk_usage(self.work.path).free
-        if free < needed:
-            raise OSError(
-                f"{self.path.parent} has {free / 1e9:.1f} GB free, and writing {self.path.name} "
-                f"takes up to {needed / 1e9:.1f} GB; make room, or choose another disk or dtype."
-            )
 
     def finish(self, provenance: Mapping[str, Any]) -> Iterator[tuple[FinishingPhase, int, int]]:
         """Make smaller levels and the file; nothing is left of the work folder."""
@@ -190,7 +199,7 @@ class TiffOutput(FileOutput):
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         check_free(self.path)
-        partial.replace(self.path)
+        put_in_place(partial, self.path)
 
     def _pixels(self, level: int) -> tuple[Any, str]:
         pixels = TiffPixels(self.path, level)
@@ -209,14 +218,14 @@ class ZarrOutput(FileOutput):
         identity: Identity,
     ) -> None:
         super().__init__(result, ome_zarr.stored_axes(result.axes), path, identity)
-        self._plan = ome_zarr.OmeZarrPlan(self._described(image), target)
+        self._plan = ome_zarr.OmeZarrPlan.of_translation(self._described(image), target)
 
     def _write(
         self, store: UnitStore, provenance: Mapping[str, Any]
     ) -> Iterator[tuple[FinishingPhase, int, int]]:
         ome_zarr.describe(self.work.store_path, self._plan, provenance)
         check_free(self.path)
-        self.work.store_path.rename(self.path)
+        put_in_place(self.work.store_path, self.path)
         yield from ()
 
     def _pixels(self, level: int) -> tuple[Any, str]:

@@ -32,7 +32,7 @@ def shrink(array: Any, smaller: Any, row_axis: int) -> Iterator[tuple[int, int]]
     """Write the local means of an array into a smaller one, a block of rows at a time.
 
     On every axis, entry i of n is the mean of the entries from ``floor(i m / n)`` to
-    ``floor((i + 1) m / n)`` of m. Integers are rounded.
+    ``floor((i + 1) m / n)`` of m. Integers are rounded, and a half true is false.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _means(
             continue
         sums = np.add.reduceat(means, edges[:-1], axis=axis)
         means = sums / counts.reshape([-1 if i == axis else 1 for i in range(block.ndim)])
-    if block.dtype.kind in "iu":
+    if block.dtype.kind in "biu":
         np.rint(means, out=means)
     return means.astype(block.dtype)
 

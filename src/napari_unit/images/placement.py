@@ -1,6 +1,6 @@
 """Where a layer stands in the world: the seven fields that a translation must not lose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,19 +71,60 @@ class Placement:
     @classmethod
     def of_layer(cls, layer: Any) -> "Placement":
         """Read the seven fields of a napari layer."""
-        n = layer.ndim
-        shear = np.asarray(layer.shear, float)
-        if shear.ndim == 1:  # napari gives what is above the diagonal
-            above, shear = shear, np.eye(n)
-            shear[np.triu_indices(n, 1)] = above
+        return cls.of_state(
+            {
+                "scale": layer.scale,
+                "translate": layer.translate,
+                "rotate": layer.rotate,
+                "shear": layer.shear,
+                "affine": layer.affine.affine_matrix,
+                "units": layer.units,
+                "axis_labels": layer.axis_labels,
+            },
+            layer.ndim,
+        )
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, Any], ndim: int) -> "Placement":
+        """Read the seven fields from the state of a layer, as napari gives it to writers.
+
+        Parameters
+        ----------
+        state
+            What is left out, is as napari has it for an image without it.
+        ndim
+            Axes of the layer, without colour.
+
+        Raises
+        ------
+        ValueError
+            If a field has not a value, or a row and a column, for each axis.
+        """
+        shear = state.get("shear")
+        if shear is not None and np.ndim(shear) == 1:  # napari gives what is above the diagonal
+            above, shear = shear, np.eye(ndim)
+            shear[np.triu_indices(ndim, 1)] = above
+
+        def field(name: str, default: NDArray[np.float64]) -> NDArray[np.float64]:
+            given = shear if name == "shear" else state.get(name)
+            found = default if given is None else np.array(given, float)
+            if found.shape != default.shape:
+                raise ValueError(
+                    f"The {name} of a layer of {ndim} axes has the shape {found.shape}; it must "
+                    f"be {default.shape}."
+                )
+            return found
+
+        units = state.get("units") or ("pixel",) * ndim
+        labels = state.get("axis_labels") or (str(axis - ndim) for axis in range(ndim))
         return cls(
-            scale=np.array(layer.scale, float),
-            translate=np.array(layer.translate, float),
-            rotate=np.array(layer.rotate, float),
-            shear=shear,
-            affine=np.array(layer.affine.affine_matrix, float),
-            units=tuple(str(unit) for unit in layer.units),
-            axis_labels=tuple(layer.axis_labels),
+            scale=field("scale", np.ones(ndim)),
+            translate=field("translate", np.zeros(ndim)),
+            rotate=field("rotate", np.eye(ndim)),
+            shear=field("shear", np.eye(ndim)),
+            affine=field("affine", np.eye(ndim + 1)),
+            units=tuple(str(unit) for unit in units),
+            axis_labels=tuple(labels),
         )
 
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unit.engine.planes import PlaneSink
 from napari_unit.geometry.regions import Region
 from napari_unit.images.axes import Axes
 from napari_unit.images.decoding import PixelsError, first_line
@@ -165,6 +166,58 @@ class ArraySource:
     def _place(self, plane: int, region: Region) -> str:
         of_plane = f" of plane {plane}" if self.n_planes > 1 else ""
         return f"{_in_words(region)}{of_plane} of the image"
+
+
+@dataclass(frozen=True, slots=True)
+class RenumberedSink:
+    """Takes planes that are counted in another order of axes; a `PlaneSink`.
+
+    Parameters
+    ----------
+    sink
+        Where they go.
+    numbers
+        What the sink calls each plane.
+    """
+
+    sink: PlaneSink
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def between(cls, sink: PlaneSink, axes: Axes, stored: Axes, shape: Sequence[int]) -> PlaneSink:
+        """Return the sink for planes that are counted over `axes`.
+
+        Parameters
+        ----------
+        sink
+            Counts planes over `stored`.
+        axes, stored
+            The same ones but for channels, in two orders.
+        shape
+            Of what is stored.
+        """
+        counted = [axes.letters[axis] for axis in axes.planes]
+        kept = [stored.letters[axis] for axis in stored.planes]
+        if counted == kept:
+            return sink
+        numbers = np.arange(PlaneLayout(stored, tuple(shape)).n_planes)
+        grid = numbers.reshape([shape[axis] for axis in stored.planes])
+        return cls(
+            sink, tuple(grid.transpose([kept.index(one) for one in counted]).ravel().tolist())
+        )
+
+    @property
+    def unit_px(self) -> int:
+        """Side of a unit."""
+        return self.sink.unit_px
+
+    def written(self, plane: int, unit: Region) -> int | None:
+        """Return what was noted of a unit that is there already."""
+        return self.sink.written(self.numbers[plane], unit)
+
+    def write(self, plane: int, unit: Region, pixels: NDArray[Any], n_saturated: int) -> None:
+        """Write pixels (C, Y, X) of a unit."""
+        self.sink.write(self.numbers[plane], unit, pixels, n_saturated)
 
 
 class ArraySink:

@@ -154,7 +154,7 @@ class UnitStore:
         Units that are done, and how many there are.
         """
         smaller = range(1, len(self.levels))
-        total = sum(self._n_units(level) for level in smaller)
+        total = sum(self.n_units(level) for level in smaller)
         done = 0
         for level in smaller:
             larger, size = self.planes(level - 1), self._size(level)
@@ -166,7 +166,8 @@ class UnitStore:
                 done += 1
                 yield done, total
 
-    def _n_units(self, level: int) -> int:
+    def n_units(self, level: int) -> int:
+        """Return how many units a level has."""
         height, width = self._size(level)
         return self.planes(level).n_planes * -(-height // UNIT_PX) * -(-width // UNIT_PX)
 

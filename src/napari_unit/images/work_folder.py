@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_unit.atomic import put_in_place
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
@@ -284,6 +286,6 @@ def _write(path: Path, content: bytes) -> None:
     unfinished = path.with_name(f"{_UNFINISHED}{uuid.uuid4().hex}")
     try:
         unfinished.write_bytes(content)
-        unfinished.replace(path)
+        put_in_place(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

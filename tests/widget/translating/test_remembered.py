@@ -39,3 +39,24 @@ def test_what_is_damaged_or_gone_is_left_alone(samples: Any, desk: Any, content:
     at = desk(samples.gray())
     assert at.form.device_choice.value == "auto"
     assert at.run() is not None
+
+
+def test_preferences_are_the_first_values_and_what_was_chosen_comes_before_them(
+    samples: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_unit._widget.preferences import Preferences
+
+    def prefer(**fields: Any) -> None:
+        monkeypatch.setattr(remembered, "stored_preferences", lambda: Preferences(**fields))
+
+    prefer(device="cpu", memory="4 GB", dtype="same")
+    at = desk(samples.gray())
+    chosen = (at.form.device_choice, at.form.memory_choice, at.form.dtype_choice)
+    assert [choice.value for choice in chosen] == ["cpu", "4 GB", "same"]
+    at.click(at.form.fold_button)
+    at.pick(at.form.dtype_choice, "16-bit whole numbers")
+    assert at.run() is not None
+    prefer(device="cpu", memory="8 GB", dtype="uint8")
+    again = desk(samples.gray(), model=False)
+    assert again.form.memory_choice.value == "8 GB"
+    assert again.form.dtype_choice.value == "uint16"

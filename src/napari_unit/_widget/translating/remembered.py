@@ -1,10 +1,12 @@
 """What was chosen when Run was pressed last, for the next time that the widget opens."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from napari_unit._widget.choices import OptionChoice
+from napari_unit._widget.preferences import stored_preferences
 from napari_unit._widget.translating.form import TranslationForm
 from napari_unit.atomic import written_whole
 
@@ -19,7 +21,13 @@ def settings_path() -> Path:
 def remember(form: TranslationForm) -> None:
     """Keep what is chosen; a folder that cannot be written to is left alone."""
     entry, source = form.model_choice.entry, form.direction_choice.source
-    chosen: dict[str, Any] = {name: choice.value for name, choice in _choices(form).items()}
+    usual = _usual()
+    chosen: dict[str, Any] = {
+        name: choice.value
+        for name, choice in _choices(form).items()
+        # what is as the preferences have it follows them when they change
+        if name not in usual or choice.value != usual[name]
+    }
     chosen["model"] = None if entry is None else str(entry.path)
     chosen["from"] = None if source is None else source.name
     path = settings_path()
@@ -32,13 +40,8 @@ def remember(form: TranslationForm) -> None:
 
 
 def recall(form: TranslationForm) -> None:
-    """Choose what was chosen last, as far as it is still offered."""
-    try:
-        chosen = json.loads(settings_path().read_text("utf-8"))
-    except (OSError, ValueError):
-        return
-    if not isinstance(chosen, dict):
-        return
+    """Choose what was chosen last, else what the preferences say, as far as it is offered."""
+    chosen = {**_usual(), **_stored()}
     for name, choice in _choices(form).items():
         index = choice.findData(chosen[name]) if name in chosen else -1
         if index >= 0:
@@ -52,6 +55,18 @@ def recall(form: TranslationForm) -> None:
     if fitting and image is not None and source is not None:
         form.direction_choice.setCurrentIndex(fitting[0])
         form.bring_up_to_date()
+
+
+def _usual() -> dict[str, Any]:
+    return asdict(stored_preferences())
+
+
+def _stored() -> dict[str, Any]:
+    try:
+        found = json.loads(settings_path().read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _choices(form: TranslationForm) -> dict[str, OptionChoice]:
