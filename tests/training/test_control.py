@@ -6,11 +6,8 @@ import pytest
 import torch
 
 from napari_unit.models.file import load_model
-from napari_unit_training import budget
-from napari_unit_training import run as run_module
-from napari_unit_training.config_tables import Cadence
-from napari_unit_training.control import Control
-from napari_unit_training.events import (
+from napari_unit.runs.control import Control
+from napari_unit.runs.events import (
     CheckpointSaved,
     Finished,
     Paused,
@@ -19,6 +16,9 @@ from napari_unit_training.events import (
     WentBack,
     WentOn,
 )
+from napari_unit_training import budget
+from napari_unit_training import run as run_module
+from napari_unit_training.config_tables import Cadence
 from napari_unit_training.loop import train
 from napari_unit_training.session import Session
 

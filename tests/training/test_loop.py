@@ -13,10 +13,7 @@ from PIL import Image
 
 from napari_unit.models.file import load_model
 from napari_unit.models.stored_statistics import to_tensors
-from napari_unit_training import loop
-from napari_unit_training.config_tables import Cadence, DomainSettings
-from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import (
+from napari_unit.runs.events import (
     CheckpointSaved,
     Finished,
     ImagesRead,
@@ -26,6 +23,9 @@ from napari_unit_training.events import (
     Reading,
     Started,
 )
+from napari_unit_training import loop
+from napari_unit_training.config_tables import Cadence, DomainSettings
+from napari_unit_training.errors import TrainingError
 from napari_unit_training.loop import train
 from napari_unit_training.session import Session
 from napari_unit_training.state import load_latest

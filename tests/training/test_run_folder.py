@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from napari_unit.runs.events import CheckpointSaved, QualityMeasured
 from napari_unit_training.config_tables import Cadence, LossWeights
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import CheckpointSaved, QualityMeasured
 from napari_unit_training.run_folder import RunFolder
 
 PRINTS = {"domain a": "one", "domain b": "two"}

@@ -158,9 +158,7 @@ def test_the_command_line_takes_parts_and_channels(
     words = ["translate", str(source), str(out), "--model", str(nuclei), "--to", "real", "--quiet"]
     assert main([*words, "--part", "y=8:40, X=2:30", "--channels", "1"]) == 0
     whole = napari_unit.translate(image[1], nuclei, "real", progress=False)
-    np.testing.assert_allclose(
-        tifffile.imread(out), whole[8:40, 2:30], rtol=0, atol=TOLERANCE
-    )
+    np.testing.assert_allclose(tifffile.imread(out), whole[8:40, 2:30], rtol=0, atol=TOLERANCE)
     for option, text in (("--part", "Y:3"), ("--part", "Y=a:b"), ("--channels", "1;2")):
         with pytest.raises(SystemExit):
             main([*words, option, text])

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_unit.runs.events import Event, Finished
 from napari_unit_training.config_files import merge, read_config, read_preset, settings_from
 from napari_unit_training.data.sources import Source, validation_of
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import Event, Finished
 from napari_unit_training.launch import follows
 from napari_unit_training.loop import rehearse
 from napari_unit_training.loop import train as run_training

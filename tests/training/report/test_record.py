@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_unit_training.config import OPEN_END
-from napari_unit_training.events import (
+from napari_unit.runs.event_lines import to_json_line
+from napari_unit.runs.events import (
+    OPEN_END,
     CheckpointSaved,
     Event,
     Finished,
@@ -19,7 +20,6 @@ from napari_unit_training.events import (
     Stopped,
     WentBack,
     WentOn,
-    to_json_line,
 )
 from napari_unit_training.report.record import Record, number, read_record, without_folders
 from napari_unit_training.run_folder import RunFolder

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_unit.images.source_image import SourceImage
-from napari_unit_training.data.training_images import ImageFiles
+from napari_unit_training.data.image_files import ImageFiles
 from napari_unit_training.errors import TrainingError
 
 NAMES_IN_SENTENCE = 5

@@ -1,7 +1,8 @@
 import json
 from pathlib import Path
 
-from napari_unit_training.events import Finished, Progress, Started, to_json_line
+from napari_unit.runs.event_lines import to_json_line
+from napari_unit.runs.events import Finished, Progress, Started
 
 
 def test_an_event_is_one_line_of_json_with_its_class():
