@@ -62,7 +62,7 @@ def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, r
     assert events[-1] == Finished(9, out / "last.safetensors")
     assert _files(out) == {
         "settings.json", "data.json", "events.jsonl", "checkpoints", "previews",
-        "last.safetensors", "tensorboard", "control", "report.html", ".lock",
+        "last.safetensors", "tensorboard", "control", "report.html", ".lock", "sources.json",
     }  # fmt: skip
     assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events[2:]]
 

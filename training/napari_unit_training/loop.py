@@ -233,13 +233,13 @@ def _load(
         loaded.append(data)
 
     told_s = time.monotonic()
-    with contextlib.closing(in_thread(load)) as steps:
-        for n_images in steps:
-            if control is not None and control.asks_for("stop"):
-                raise _StoppedError
-            if time.monotonic() - told_s >= READING_TOLD_S:
-                told_s = time.monotonic()
-                yield ImagesRead(n_images)
+    for n_images in (steps := in_thread(load)):
+        if control is not None and control.asks_for("stop"):
+            steps.close()
+            raise _StoppedError
+        if time.monotonic() - told_s >= READING_TOLD_S:
+            told_s = time.monotonic()
+            yield ImagesRead(n_images)
     team.agree()
     return loaded[0]
 

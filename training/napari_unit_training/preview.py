@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,10 +37,9 @@ def translations(model: TranslationModel, crops: tuple[Tensor, Tensor]) -> dict[
     """
     found: dict[str, Tensor] = {}
     names = [domain.name for domain in model.domains]
-    for letters, own, other, images in zip(
-        ("ab", "ba"), names, reversed(names), crops, strict=True
+    for this, that, own, other, images in zip(
+        "ab", "ba", names, reversed(names), crops, strict=True
     ):
-        this, that = letters
         code = model.encode(images, own)
         translated = model.decode(code, other)
         found[this] = images
@@ -87,10 +87,14 @@ def write_preview_arrays(
     images_seen
         Of the model.
     """
-    arrays = {name: column.float().cpu().numpy().astype("f2") for name, column in columns.items()}
+    arrays: dict[str, Any] = {
+        "domains": np.array(domains),
+        "images_seen": np.array(images_seen),
+    }
+    arrays |= {name: column.float().cpu().numpy().astype("f2") for name, column in columns.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial, partial.open("wb") as file:
-        np.savez(file, domains=np.array(domains), images_seen=np.array(images_seen), **arrays)
+        np.savez(file, **arrays)
 
 
 def write_augmented(path: Path, augmenter: Augmenter, crops: tuple[Tensor, Tensor]) -> None:

@@ -1,8 +1,7 @@
 """Images of any origin as OME-TIFF files, plane by plane; and whether a file has them already."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from napari_unit.atomic import written_whole
 from napari_unit.geometry.regions import Region
 from napari_unit.geometry.tiling import Span
-from napari_unit.images.axes import Axes
 from napari_unit.images.files import open_path
 from napari_unit.images.ome_tiff import OmeTiffPlan, check_storable, stored_axes, write_ome_tiff
 from napari_unit.images.source_image import SourceImage
@@ -21,10 +19,10 @@ from napari_unit.images.stored_image import StoredImage
 
 _COMPARED_PX = 2048
 _OTHER_TYPES = {"float16": "float32", "int64": "float64", "uint64": "float64"}
-"""Pixel types that OME-TIFF does not know, and what holds their values, whole numbers up to 2^53."""
+"""Pixel types that OME-TIFF does not know, and what holds their values: integers to 2^53."""
 
 
-def copy_to_tiff(image: SourceImage, path: Path) -> Iterator[tuple[int, int]]:
+def copy_to_tiff(image: SourceImage, path: Path) -> Generator[tuple[int, int], None, None]:
     """Write an image's first level to an OME-TIFF whose axes are named; opacity is left out.
 
     Parameters
@@ -63,11 +61,11 @@ def copy_to_tiff(image: SourceImage, path: Path) -> Iterator[tuple[int, int]]:
             f"{path.parent} has {free / 1e9:.1f} GB free, and a copy of {image.name!r} takes up to "
             f"{plan.n_bytes / 1e9:.1f} GB; make room, or give its file instead."
         )
-    with written_whole(path) as partial, closing(write_ome_tiff(partial, plan, [view])) as steps:
-        yield from steps
+    with written_whole(path) as partial:
+        yield from write_ome_tiff(partial, plan, [view])
 
 
-def is_same_as_file(image: SourceImage) -> Iterator[bool]:
+def is_same_as_file(image: SourceImage) -> Generator[bool, None, None]:
     """Compare an image with the file that it is said to come from, to the last pixel.
 
     Yields
@@ -111,7 +109,7 @@ class _InStoredOrder:
     """An image in the axis order of a TIFF, read where it is indexed: a page, rows, columns."""
 
     def __init__(self, image: SourceImage) -> None:
-        self.axes: Axes = stored_axes(image.axes)
+        self.axes = stored_axes(image.axes)
         length = dict(zip(image.axes.letters, image.shape, strict=True))
         channel = "" if image.axes.channel is None else image.axes.letters[image.axes.channel]
         if channel:

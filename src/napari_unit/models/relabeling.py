@@ -39,7 +39,14 @@ def with_card(path: Path, card: ModelCard, out: Path) -> None:
         If the card is that of other networks.
     """
     own = read_card(path)  # also checks that the header is whole
-    if replace(own, **_said(card)) != card:
+    said = replace(
+        own,
+        name=card.name,
+        description=card.description,
+        author=card.author,
+        license=card.license,
+    )
+    if said != card:
         raise ValueError("The card describes another model than the file; change its words only.")
     if out.exists():
         raise FileExistsError(f"There is a file {out} already; choose another name.")
@@ -91,12 +98,3 @@ def own_model_path(name: str, folder: Path) -> Path:
     if (bundled_folder() / path.name).exists():
         raise ValueError(f"A model that comes with the plugin is called {name!r}; choose another.")
     return path
-
-
-def _said(card: ModelCard) -> dict[str, str]:
-    return {
-        "name": card.name,
-        "description": card.description,
-        "author": card.author,
-        "license": card.license,
-    }

@@ -55,7 +55,7 @@ def from_json_line(line: str) -> Told | None:
 
 def _fields(kind: type[Event], values: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return names and types of the fields that are there, and of those that must be."""
-    hints = _hints(kind)
+    hints = _hints(kind.__name__)
     return [
         (field.name, hints[field.name])
         for field in fields(kind)
@@ -64,8 +64,8 @@ def _fields(kind: type[Event], values: Mapping[str, Any]) -> list[tuple[str, Any
 
 
 @cache
-def _hints(kind: type[Event]) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _hints(name: str) -> dict[str, Any]:
+    return get_type_hints(_KINDS[name])
 
 
 def _as(kind: Any, value: Any) -> Any:

@@ -71,7 +71,10 @@ class DomainInspection:
         """
         try:
             values: dict[str, Any] = json.loads(line)
-            known = {name: values[name] for name in cls.__dataclass_fields__}
+            known: dict[str, Any] = {
+                name: tuple(value) if isinstance(value := values[name], list) else value
+                for name in cls.__dataclass_fields__
+            }
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{line!r} is no inspection") from error
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+        return cls(**known)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -199,10 +200,8 @@ class RunList:
     def look(self) -> Sequence[RunView]:
         """Return all trainings as they are now, those that told something last first."""
         paths = [*self._opened]
-        try:
+        with suppress(OSError):  # there is no such folder yet
             paths += [path for path in self.root.iterdir() if is_run(path)]
-        except OSError:  # there is no such folder yet
-            pass
         self._watched = {path: self._watched.get(path) or self._watch(path) for path in paths}
         views = []
         for watched in self._watched.values():

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class RunSources:
     b: tuple[str, ...]
     val_a: tuple[str, ...] = ()
     val_b: tuple[str, ...] = ()
-    val_paired: bool = False
+    val_paired: bool = field(default=False, kw_only=True)
 
     def write(self, path: Path) -> None:
         """Write them, whole or not at all."""

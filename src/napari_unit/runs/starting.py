@@ -161,7 +161,7 @@ def _begun(request: TrainingRequest, files: RunFiles) -> list[str]:
         absolute(sources.b),
         absolute(sources.val_a),
         absolute(sources.val_b),
-        sources.val_paired,
+        val_paired=sources.val_paired,
     ).write(files.sources_path)
     with written_whole(files.asked_path) as partial:
         partial.write_text(json.dumps(dict(request.settings), indent=2) + "\n", "utf-8")

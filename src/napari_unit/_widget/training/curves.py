@@ -110,7 +110,7 @@ class Curves(QWidget):
 
     def _draw_losses(self, reports: list[Progress]) -> None:
         terms = [term for term in _TERMS if any(f"{term}_a" in r.losses for r in reports[-1:])]
-        for index, term in enumerate(terms):
+        for term in terms:
             if term not in self._lines:
                 color = _COLORS[list(_TERMS).index(term) % len(_COLORS)]
                 self._lines[term] = self.losses.plot([], [], pen=_pen(color))

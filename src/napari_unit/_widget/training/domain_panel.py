@@ -117,7 +117,7 @@ class DomainPanel(QWidget):
     @property
     def name(self) -> str:
         """Of the domain, as it was written."""
-        return self.name_edit.text().strip()
+        return str(self.name_edit.text()).strip()
 
     @property
     def has_images(self) -> bool:

@@ -130,7 +130,7 @@ class _Runnable(QRunnable):
         self._send(*self._outcome())
 
     def _outcome(self) -> tuple[str, Any]:
-        tell = Throttled(partial(self._send, "told"), _REPORT_INTERVAL_S)
+        tell: Any = Throttled(partial(self._send, "told"), _REPORT_INTERVAL_S)
         steps = self._job()
         try:
             while not self._canceled.is_set():

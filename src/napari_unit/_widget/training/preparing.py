@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -178,11 +177,11 @@ def _as_paths(parts: tuple[Part, ...], folder: Path) -> Generator[Any, None, tup
 
 
 def _is_in_its_file(image: SourceImage) -> Generator[Any, None, bool]:
-    is_same = False
+    found = [False]
     with closing(is_same_as_file(image)) as parts:
-        for is_same in parts:
+        for found[0] in parts:
             yield None
-    return is_same
+    return found[0]
 
 
 def _inspect(
@@ -198,7 +197,7 @@ def _inspect(
             stdout=answers,
             stderr=complaints,
             cwd=folder,
-            creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # there is one on Windows
         )
     found: list[DomainInspection] = []
     read = _reader(answers_path)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
@@ -26,7 +25,7 @@ from napari_unit._widget.training.words import (
     title_of,
     troubles_in_words,
 )
-from napari_unit.runs.control import Control
+from napari_unit.runs.control import Control, Request
 from napari_unit.runs.listing import RunView
 
 _ROWS = 4
@@ -215,11 +214,10 @@ class RunPanel(QWidget):
         label.setVisible(bool(text))
 
     def _enable(self, view: RunView | None) -> None:
-        asked = self._asked_of(view)
+        asked = set() if view is None else Control(view.files.control).asked()
         listens = view is not None and view.state in ("starting", "running", "paused")
         self.pause_button.setEnabled(listens and "stop" not in asked)
-        is_paused = view is not None and Control(view.files.control).asks_for("pause")
-        self.pause_button.setText("Go on" if is_paused and listens else "Pause")
+        self.pause_button.setText("Go on" if "pause" in asked and listens else "Pause")
         self.stop_button.setEnabled(listens and "stop" not in asked)
         runs = view is not None and view.state == "running"
         self.checkpoint_button.setEnabled(runs and "checkpoint" not in asked)
@@ -230,15 +228,7 @@ class RunPanel(QWidget):
         self.report_button.setEnabled(view is not None and view.files.report_path.is_file())
         self.folder_button.setEnabled(view is not None)
 
-    def _asked_of(self, view: RunView | None) -> set[str]:
-        """Return what was asked of a training and has not been obeyed."""
-        if view is None:
-            return set()
-        control = Control(view.files.control)
-        names = ("stop", "pause", "checkpoint")
-        return {name for name in names if control.asks_for(name)}
-
-    def _ask(self, request: Any) -> None:
+    def _ask(self, request: Request) -> None:
         if self.current is not None:
             Control(self.current.files.control).ask(request)
             self._enable(self.current)

@@ -16,6 +16,7 @@ def test_an_event_is_one_line_of_json_with_its_class():
         "learning_rate": 1e-4,
         "images_per_second": 2.0,
         "seconds_left": 2.5,
+        "memory_bytes": None,
     }
 
 
