@@ -21,7 +21,8 @@ from napari_unit.runs.events import (
     WentBack,
     WentOn,
 )
-from napari_unit_training.report.record import Record, number, read_record, without_folders
+from napari_unit.runs.sentences import without_folders
+from napari_unit_training.report.record import Record, number, read_record
 from napari_unit_training.run_folder import RunFolder
 
 START = Started(0, 100, "cpu", "float32", ("left", "right"), (3, 2), ("a note",))

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +14,6 @@ from napari_unit.runs.event_lines import from_json_line
 from napari_unit.runs.events import Event
 from napari_unit.runs.story import Story
 from napari_unit_training.run_folder import RunFolder
-
-# names of folders may hold spaces, but do not end in one: what does is the text between two paths
-_FOLDERS = re.compile(r"(?<![\w.…])(?:[A-Za-z]:)?[\\/]{1,2}(?:[^\\/;,:()\n]*[^\\/;,:()\s][\\/])+")
 
 
 @dataclass(frozen=True)
@@ -79,11 +75,6 @@ def number(value: Any) -> float | None:
 def name_of(path: Path) -> str:
     """Return the file name of a path that any system may have written."""
     return str(path).replace("\\", "/").rpartition("/")[2]
-
-
-def without_folders(text: str) -> str:
-    """Take the folders out of absolute paths in a text: a report may be shown to others."""
-    return _FOLDERS.sub("…/", text)
 
 
 def _events(path: Path) -> list[tuple[str, Event]]:

@@ -14,8 +14,9 @@ from napari_unit.runs.events import (
     WentBack,
     WentOn,
 )
+from napari_unit.runs.sentences import without_folders
 from napari_unit_training.config import TrainSettings
-from napari_unit_training.report.record import Record, name_of, number, without_folders
+from napari_unit_training.report.record import Record, name_of, number
 
 _LITTLE_OF_THE_WAY = 0.2
 _MISSING = "–"

@@ -16,11 +16,9 @@ _TERMS = {
     "discriminator": "discriminators",
     "reconstruction": "reconstruction",
     "cycle": "cycle",
-    "content": "content",
-    "identity": "identity",
 }
 """Terms that are drawn, and their names: those that a person can make something of."""
-_COLORS = ("#4e9dd6", "#e8833a", "#5ab56e", "#c76bb0", "#d6b13f", "#8f8ff0")
+_COLORS = ("#4e9dd6", "#e8833a", "#5ab56e", "#c76bb0")
 _BEST_COLOR = "#e8833a"
 
 
@@ -88,6 +86,7 @@ class Curves(QWidget):
             plot.getViewBox().setMenuEnabled(False)
             plot.setAccessibleName(title.capitalize())
             plot.getAxis("left").setWidth(42)
+            plot.getAxis("left").setStyle(maxTextLevel=1)
             plot.showGrid(x=False, y=True, alpha=0.15)
             self._layout.addWidget(plot)
         self.losses.setLogMode(x=False, y=True)

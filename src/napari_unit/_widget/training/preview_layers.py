@@ -52,7 +52,8 @@ def read_pictures(path: Path) -> list[Picture]:
 
 def _name(preview: LatestPreview, key: str) -> str:
     words = dict(zip("ab", preview.domains, strict=True))
-    return "Preview: " + " → ".join(words[letter] for letter in key.split("_to_"))
+    named = " → ".join(words[letter] for letter in key.split("_to_"))
+    return named if "→" in named else f"{named} (preview)"
 
 
 def _stacked(crops: NDArray[Any]) -> NDArray[Any]:
@@ -101,6 +102,7 @@ class PreviewLayers:
             self._layers[picture.column] = self._make(picture)
         for layer in self._layers.values():
             self._viewer.add_layer(layer)
+        self._viewer.reset_view()  # they would be out of sight
 
     def update(self, pictures: list[Picture]) -> None:
         """Show newer pictures in the layers that are there; what a person removed stays away."""
@@ -112,7 +114,7 @@ class PreviewLayers:
                 self.add(pictures)  # of another training
                 return
             layer.data = picture.pixels
-            if layer.name != picture.name and picture.name not in self._viewer.layers:
+            if not layer.name.startswith(picture.name):  # of another training; napari may number it
                 layer.name = picture.name
 
     def remove(self) -> None:

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_unit._widget.status import wrapping_label
 from napari_unit._widget.training.curves import Curves
 from napari_unit._widget.training.words import (
+    notes_in_words,
     pace_in_words,
     quality_in_words,
     state_in_words,
@@ -56,16 +57,17 @@ class RunPanel(QWidget):
         self.pace_label = wrapping_label("note")
         self.trouble_label = wrapping_label("message")
         self.quality_label = wrapping_label("note")
+        self.notes_label = wrapping_label("note")
         self.curves = Curves()
         self.pause_button = QPushButton("Pause")
         self.stop_button = QPushButton("Stop")
-        self.checkpoint_button = QPushButton("Save now")
+        self.checkpoint_button = QPushButton("Save")
         self.resume_button = QPushButton("Resume")
         self.preview_button = QPushButton("Preview")
         self.use_button = QPushButton("Use this model…")
         self.report_button = QPushButton("Report")
         self.folder_button = QPushButton("Folder")
-        self.open_button = QPushButton("Open another…")
+        self.open_button = QPushButton("Open…")
         self._lay_out()
         self._explain()
         self._connect()
@@ -97,7 +99,7 @@ class RunPanel(QWidget):
         outer.addWidget(label)
         for part in (
             self.run_list, self.empty_note, self.state_label, self.bar, self.pace_label,
-            self.trouble_label, self.curves, self.quality_label,
+            self.trouble_label, self.curves, self.quality_label, self.notes_label,
         ):  # fmt: skip
             outer.addWidget(part)
         outer.addLayout(buttons)
@@ -187,7 +189,7 @@ class RunPanel(QWidget):
         view = self.current
         self._enable(view)
         parts = (self.state_label, self.bar, self.pace_label, self.trouble_label,
-                 self.quality_label, self.curves)  # fmt: skip
+                 self.quality_label, self.notes_label, self.curves)  # fmt: skip
         if view is None:
             for part in parts:
                 part.hide()
@@ -206,6 +208,7 @@ class RunPanel(QWidget):
         self._say(self.pace_label, pace)
         self._say(self.trouble_label, troubles_in_words(view))
         self._say(self.quality_label, quality_in_words(view))
+        self._say(self.notes_label, notes_in_words(view))
         self.curves.show()
         self.curves.show_story(story)
 

@@ -15,6 +15,7 @@ from napari_unit._widget.training.preparing import Checked, Wanted
 from napari_unit._widget.training.setup_form import SetupForm
 from napari_unit.runs.files import RunFiles
 from napari_unit.runs.inspection import DomainInspection
+from napari_unit.runs.sentences import without_folders
 
 
 class SetupTab(QWidget):
@@ -125,9 +126,10 @@ class SetupTab(QWidget):
             self.form.show_found(checked.found)
             notes = [note for one in checked.found for note in one.notes]
             if checked.problems:
-                self.status.say("error", " ".join(checked.problems))
+                self.status.say("error", without_folders(" ".join(checked.problems)))
             else:
-                self.status.say("done", " ".join(["The images can be learned from.", *notes]))
+                said = " ".join(["The images can be learned from.", *notes])
+                self.status.say("done", without_folders(said))
 
         return keep
 

@@ -6,6 +6,7 @@ from napari_unit.pace import duration_in_words
 from napari_unit.runs.events import GaveUp, Progress, WentBack
 from napari_unit.runs.inspection import DomainInspection
 from napari_unit.runs.listing import RunView, State
+from napari_unit.runs.sentences import without_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def state_in_words(view: RunView) -> str:
     seen, total = view.story.images_seen, view.story.images_total
     of_all = f" of {total:,}" if total else ""
     counted = f" {seen:,}{of_all} crops seen." if seen else ""
-    said = view.sentence or _STATE_MEANINGS[view.state]
+    said = without_folders(view.sentence) or _STATE_MEANINGS[view.state]
     return f"{STATES[view.state].capitalize()}.{counted} {said}".strip()
 
 
@@ -142,6 +143,12 @@ def troubles_in_words(view: RunView) -> str:
         if isinstance(event, GaveUp):
             break
     return ""
+
+
+def notes_in_words(view: RunView) -> str:
+    """Say what the training found worth saying of its images."""
+    notes = view.story.starts[-1].notes if view.story.starts else ()
+    return without_folders(" ".join(notes))
 
 
 def quality_in_words(view: RunView) -> str:
