@@ -19,7 +19,7 @@ from napari_unit.images.storage import ArraySource
 
 def planes(image):
     source = ArraySource(image.array, image.axes, image.channels_read)
-    return [source.read(i, whole(source)) for i in range(source.n_planes)]
+    return [source.read(i, whole((source.height, source.width))) for i in range(source.n_planes)]
 
 
 def image_of(shape, axes, dtype="uint16", **fields):

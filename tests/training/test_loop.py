@@ -23,6 +23,7 @@ from napari_unit.runs.events import (
     Reading,
     Started,
 )
+from napari_unit.runs.latest_preview import read_latest_preview
 from napari_unit_training import loop
 from napari_unit_training.config_tables import Cadence, DomainSettings
 from napari_unit_training.errors import TrainingError
@@ -253,3 +254,24 @@ def test_of_two_that_start_in_a_new_folder_one_is_refused(quiet, folders, tmp_pa
         with pytest.raises(TrainingError, match="Another process is training in"):
             list(first)
         assert isinstance(list(other)[-1], Finished)
+
+
+def test_there_are_numbers_to_show_before_the_first_step(settings, folders, tmp_path):
+    out = tmp_path / "run"
+    run = train(settings, *folders, out)
+    next(event for event in run if isinstance(event, PreviewWritten))
+    next(run)
+    first = read_latest_preview(out / "previews" / "latest.npz")
+    assert first.domains == ("left", "right")
+    assert first.images_seen == 0
+    list(run)
+    last = read_latest_preview(out / "previews" / "latest.npz")
+    assert last.images_seen == 9
+    np.testing.assert_array_equal(last.crops["a"], first.crops["a"])
+    assert np.abs(last.crops["a_to_b"] - first.crops["a_to_b"]).max() > 0
+
+
+def test_reports_tell_what_memory_is_taken(settings, folders, tmp_path):
+    reports = [e for e in train(settings, *folders, tmp_path / "run") if isinstance(e, Progress)]
+    taken = {report.memory_bytes for report in reports}
+    assert taken == {None} or min(taken) > 1 << 20

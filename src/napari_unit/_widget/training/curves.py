@@ -39,6 +39,7 @@ class Curves(QWidget):
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(2)
+        self._layout.addWidget(self.legend)
 
     @property
     def is_drawn(self) -> bool:
@@ -88,7 +89,8 @@ class Curves(QWidget):
             plot.getAxis("left").setWidth(42)
             plot.getAxis("left").setStyle(maxTextLevel=1)
             plot.showGrid(x=False, y=True, alpha=0.15)
-            self._layout.addWidget(plot)
+        self._layout.insertWidget(0, self.losses)
+        self._layout.addWidget(self.quality)
         self.losses.setLogMode(x=False, y=True)
         self.losses.setToolTip(
             "Terms of the objective, of both domains together. In an adversarial training they "
@@ -98,7 +100,6 @@ class Curves(QWidget):
             "Distance of translations to real images that are not learned from; smaller is better. "
             "The best is marked: that model is kept."
         )
-        self._layout.insertWidget(1, self.legend)
         self._score = self.quality.plot([], [], pen=_pen(_COLORS[0]), symbol="o", symbolSize=4)
         self._best = self.quality.plot(
             [], [], pen=None, symbol="star", symbolSize=14, symbolBrush=_BEST_COLOR, symbolPen=None

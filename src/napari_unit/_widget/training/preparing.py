@@ -107,6 +107,7 @@ def check(wanted: Wanted, root: Path) -> Generator[Any, None, Checked]:
         If layers cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True)
+    forget_old(root)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
     try:
         a = yield from _as_paths(wanted.a, folder / "images" / "a")
