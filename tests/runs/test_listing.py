@@ -74,7 +74,6 @@ def test_the_state_without_a_process_follows_from_what_was_told(make, events, st
         ([START, REPORT, Paused(50)], "pause", "paused"),
         ([START, REPORT, Paused(50), WentOn(50)], "", "running"),
         ([START, REPORT], "stop", "stopping"),
-        ([START, REPORT, Stopped(50)], "", "starting"),
         ([START, REPORT, Stopped(50), START], "", "running"),
     ],
 )
@@ -85,6 +84,19 @@ def test_the_state_with_a_process(make, events, asked, state):
     with FileLock(files.lock_path):
         view = WatchedRun(files).look()
     assert (view.state, view.is_at_work, view.can_resume) == (state, True, False)
+
+
+@pytest.mark.parametrize(
+    ("begun", "state"),
+    [("2026-01-01T09:00:00+00:00", "stopping"), ("2026-01-01T11:00:00+00:00", "starting")],
+)
+def test_one_that_said_that_it_ends_is_ending_unless_it_was_begun_since(make, begun, state):
+    files = make(START)
+    with files.events_path.open("a") as file:
+        file.write(to_json_line(Stopped(50), "2026-01-01T10:00:00+00:00") + "\n")
+    files.log_path.write_text(f"{begun}\n")
+    with FileLock(files.lock_path):
+        assert WatchedRun(files).look().state == state
 
 
 def test_one_that_told_nothing_failed_to_start_or_is_about_to(make):

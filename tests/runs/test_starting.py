@@ -144,7 +144,7 @@ def test_one_that_is_told_to_stop_while_it_starts_stops(tmp_path, request_of, wa
     files = make_run_folder(tmp_path / "runs", "x")
     start_training(request_of(images_total=4000), files)
     run = WatchedRun(files)
-    wait_for(run, lambda v: files.lock_path.exists() and files.log_path.stat().st_size > 0)
+    wait_for(run, lambda v: "Reading" in files.log_path.read_text())
     Control(files.control).ask("stop")
     view = wait_for(run, lambda v: not v.is_at_work)
     assert view.state == "stopped"

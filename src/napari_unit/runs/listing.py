@@ -13,7 +13,7 @@ from napari_unit.runs.event_lines import Told
 from napari_unit.runs.events import Finished, Stopped
 from napari_unit.runs.files import RunFiles
 from napari_unit.runs.following import Follower, is_at_work
-from napari_unit.runs.starting import complaint, exit_code, is_own_child
+from napari_unit.runs.starting import complaint, exit_code, is_own_child, last_begun
 from napari_unit.runs.story import Story
 
 State = Literal[
@@ -134,7 +134,9 @@ class WatchedRun:
         story = self._story
         if Control(self.files.control).asks_for("stop"):
             return "stopping"
-        if not story.starts or story.ending is not None:
+        if story.ending is not None:  # it says that it ends before it does
+            return "starting" if last_begun(self.files) >= self._told[-1].time else "stopping"
+        if not story.starts:
             return "starting"
         return "paused" if story.is_paused else "running"
 

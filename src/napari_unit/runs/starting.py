@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,18 @@ def complaint(files: RunFiles) -> str:
     return f"The training failed unexpectedly ({lines[-1]})." if is_crash else ""
 
 
+def last_begun(files: RunFiles) -> str:
+    """Return when a training was last started from a program such as napari, as events have it.
+
+    Empty where it never was: a command line leaves no log.
+    """
+    try:
+        with files.log_path.open("rb") as log:
+            return log.readline(100).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
 def log_lines(files: RunFiles) -> list[str]:
     """Return the last lines that a training wrote."""
     try:
@@ -176,6 +189,8 @@ def _trainer() -> list[str]:
 
 def _start(command: Sequence[str], files: RunFiles) -> None:
     with files.log_path.open("wb") as log:
+        log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n".encode())
+        log.flush()  # before the other process writes there, too
         _CHILDREN[files.path] = _detached(command, files.path, log.fileno())
 
 

@@ -50,6 +50,7 @@ class RunPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._views: list[RunView] = []
+        self._to_stop: set[Path] = set()
         self.run_list = QListWidget()
         self.empty_note = wrapping_label("note")
         self.state_label = wrapping_label("state")
@@ -160,6 +161,7 @@ class RunPanel(QWidget):
         before = self.current
         path = None if before is None else before.files.path
         self._views = list(views)
+        self._insist()
         paths = [view.files.path for view in self._views]
         blocked = self.run_list.blockSignals(True)
         while self.run_list.count() > len(views):
@@ -231,8 +233,20 @@ class RunPanel(QWidget):
         self.report_button.setEnabled(view is not None and view.files.report_path.is_file())
         self.folder_button.setEnabled(view is not None)
 
+    def _insist(self) -> None:
+        """Ask again to stop: what is asked before a training listens is forgotten by it."""
+        for view in self._views:
+            if view.files.path not in self._to_stop:
+                continue
+            if view.is_at_work:
+                Control(view.files.control).ask("stop")
+            else:
+                self._to_stop.discard(view.files.path)
+
     def _ask(self, request: Request) -> None:
         if self.current is not None:
+            if request == "stop" and self.current.state == "starting":
+                self._to_stop.add(self.current.files.path)
             Control(self.current.files.control).ask(request)
             self._enable(self.current)
 
