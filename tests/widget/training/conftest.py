@@ -156,10 +156,10 @@ class Ticker:
         self._timer.timeout.connect(lambda: self.ticks.append(time.monotonic()))
         self._timer.start()
 
-    def stop(self) -> float:
-        """Return the longest time that it stood still, in seconds."""
+    def stop(self) -> Any:
+        """Return the times between two ticks, in seconds."""
         self._timer.stop()
-        return float(max(np.diff(self.ticks), default=0.0))
+        return np.diff(self.ticks)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def running(bench, image_folders):
 
 @pytest.fixture
 def answer(qtbot):
-    """Return a function that lets a window be asked to close, and presses a button of the dialog."""
+    """Return a function that asks a window to close, and presses a button of the dialog."""
     asked: list[str] = []
 
     def press(window, text):
@@ -146,20 +146,25 @@ for panel, path in zip(form.panels, sys.argv[1:3]):
 for box, n in ((form.width_box, 2), (form.crop_box, 64), (form.images_box, 100000)):
     box.setValue(n)
 
-def go_on():
-    view = widget.runs.panel.current
+def answer():
     for box in QApplication.topLevelWidgets():
         if isinstance(box, QMessageBox):
             (button,) = [b for b in box.buttons() if b.text().replace("&", "") == sys.argv[3]]
             button.click()
-            timer.stop()
-            return
+            answering.stop()
+
+def go_on():
+    view = widget.runs.panel.current
     if widget.setup.start_button.isEnabled():
         widget.setup.start_button.click()
     elif view is not None and view.state == "running":
         print(view.files.path, flush=True)
+        timer.stop()
+        answering.start(50)  # a timer does not strike again while it is being heard
         viewer.window._qt_window.close()
 
+answering = QTimer()
+answering.timeout.connect(answer)
 timer = QTimer()
 timer.timeout.connect(go_on)
 timer.start(50)
@@ -174,7 +179,7 @@ def test_napari_ends_without_a_complaint_and_the_training_does_as_it_was_told(
     button, image_folders
 ):
     command = [sys.executable, "-X", "faulthandler", "-c", LEAVING, *image_folders, button]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
     path, left = ran.stdout.splitlines()
     assert left == "left"

@@ -190,22 +190,18 @@ def test_a_training_in_another_folder_is_opened(bench, image_folders, tmp_path, 
     assert opened == [str(elsewhere), str(elsewhere / "report.html")]
 
 
-def test_the_viewer_is_never_held_up(bench, samples, image_folders, ticker):
-    """From the check to the curves; pyqtgraph's import is the one thing that takes longer."""
-    import pyqtgraph  # noqa: F401  once in a session, and not at the opening
-
-    layer = samples.image_layer(samples.pixels(512, 512), "large")
-    at = bench(layer)
-    at.fill(layer, image_folders[1], images=60)
+def test_the_viewer_is_not_held_up(bench, image_folders, ticker):
+    """From the check to the end; other work on the machine may hold it up at times."""
+    at = bench()
+    at.fill(*image_folders, images=60)
     clock = ticker()
     at.start()
     at.wait(lambda: len(at.view.story.reports) >= 2)
-    at.click(at.panel.preview_button)
-    at.wait(lambda: at.widget.runs.previews.are_there)
     at.wait_for_state("finished")
-    held_up_s = clock.stop()
-    assert len(clock.ticks) > 100
-    assert held_up_s < 1.0  # see test_train_widget for what is ours of it
+    gaps_s = clock.stop()
+    assert len(gaps_s) > 200
+    assert np.mean(gaps_s > 0.05) < 0.02, sorted(gaps_s)[-10:]
+    assert np.median(gaps_s) < 0.02
 
 
 # -- previews -----------------------------------------------------------------------------------

@@ -83,6 +83,9 @@ class Curves(QWidget):
         for plot, title in ((self.losses, "losses"), (self.quality, "distance to real images")):
             plot.setFixedHeight(_HEIGHT_PX)
             plot.hideButtons()
+            # pyqtgraph makes a menu all the same, which would outlive the window
+            menu = plot.getPlotItem().ctrlMenu
+            menu.setParent(plot, menu.windowFlags())
             plot.setMouseEnabled(x=False, y=False)
             plot.getViewBox().setMenuEnabled(False)
             plot.setAccessibleName(title.capitalize())
