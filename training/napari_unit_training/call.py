@@ -44,7 +44,8 @@ def train(
     out
         Folder of the run; a run that is there goes on where it was.
     preset
-        Bundled settings: ``"default"``, ``"paper"``, ``"v2"``, ``"master"``, ``"nuclei"``.
+        Bundled settings: ``"default"``, ``"quick"``, ``"hour"``, ``"overnight"``, ``"paper"``,
+        ``"v2"``, ``"master"``, ``"nuclei"``.
     settings
         Over the preset: a mapping nested as in TOML, such as ``{"width": 16, "weights":
         {"content": 10.0}}``, or the path of a TOML file or of a run's ``settings.json``.
