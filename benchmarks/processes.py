@@ -14,8 +14,8 @@ from nuclei_splits import copy_training_images
 from results_file import markdown_table, provenance, write_result
 
 import napari_unit
+from napari_unit.runs.events import Event, Progress
 from napari_unit.simulate import write_training_scenes
-from napari_unit_training.events import Event, Progress
 
 PACKAGES = ("napari-unit", "torch", "numpy", "kornia")
 BATCH = 4

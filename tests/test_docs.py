@@ -41,7 +41,9 @@ def test_the_picture_of_the_house_shows_every_module_once() -> None:
     assert not set(shown) - found, "lines in docs/architecture.md without a module"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/training.md"]
+)
 def test_links_within_the_repository_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     for target in re.findall(r"\]\(([^)#]+)", text):

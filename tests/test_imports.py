@@ -13,7 +13,18 @@ import pytest
 import napari_unit
 import napari_unit_training
 
-GUI = {"napari", "magicgui", "qtpy", "superqt", "vispy", "PyQt5", "PyQt6", "PySide2", "PySide6"}
+GUI = {
+    "napari",
+    "magicgui",
+    "qtpy",
+    "superqt",
+    "vispy",
+    "PyQt5",
+    "PyQt6",
+    "PySide2",
+    "PySide6",
+    "pyqtgraph",
+}
 HEAVY = GUI | {"torch", "kornia", "numpy", "scipy", "dask", "zarr", "tifffile", "PIL", "rich"}
 # Read by the dock widget, the command line and the simulator, which open at once.
 WITHOUT_TORCH = [
@@ -22,7 +33,8 @@ WITHOUT_TORCH = [
     "images.decoding", "images.files", "images.layers", "images.levels", "images.ome_tiff",
     "images.outputs", "images.pictures", "images.placement", "images.source_image",
     "images.storage", "images.tiff_files", "images.units", "images.zarr_files",
-    "models.architecture", "models.card", "models.zoo", "progress", "provenance", "simulate",
+    "images.copying", "models.architecture", "models.card", "models.relabeling", "models.zoo",
+    "progress", "provenance", "runs.event_lines", "runs.latest_preview", "runs.listing", "simulate",
 ]  # fmt: skip
 
 

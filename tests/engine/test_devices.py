@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from napari_unit.engine.devices import available_bytes, available_devices, calm, resolve_device
+from napari_unit.engine.devices import (
+    available_bytes,
+    available_devices,
+    calm,
+    resolve_device,
+    taken_bytes,
+)
 
 
 def test_there_is_always_a_cpu() -> None:
@@ -52,3 +58,10 @@ def test_calm_leaves_everything_as_it_was(was_flushing: bool) -> None:
         assert state() == before
     finally:
         torch.set_flush_denormal(False)
+
+
+def test_what_is_taken_on_a_gpu_is_what_torch_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 700)
+    assert taken_bytes(torch.device("cuda:0")) == 700
+    on_cpu = taken_bytes(torch.device("cpu"))
+    assert on_cpu is None or on_cpu > 1 << 20

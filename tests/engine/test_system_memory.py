@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from napari_unit.engine import system_memory
-from napari_unit.engine.system_memory import available_system_bytes
+from napari_unit.engine.system_memory import available_system_bytes, process_bytes
 
 
 def test_memory_is_known_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +46,14 @@ def test_where_the_system_tells_nothing_memory_is_unknown(monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "read_text", refuse)
     assert system_memory._system_bytes() is None
     assert system_memory._cgroup_bytes() is None
+
+
+def test_what_this_process_holds_grows_with_what_it_takes() -> None:
+    before = process_bytes()
+    if before is None:  # this system does not tell
+        return
+    taken = bytearray(300 << 20)
+    taken[:: 1 << 12] = b"x" * len(taken[:: 1 << 12])
+    after = process_bytes()
+    assert after is not None
+    assert after - before > 100 << 20

@@ -6,10 +6,10 @@ import torch
 import napari_unit
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.models.file import load_model
+from napari_unit.runs.events import CheckpointSaved, Estimated, Finished
 from napari_unit_training import memory
 from napari_unit_training.config_files import read_config, settings_from
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import CheckpointSaved, Estimated, Finished
 from napari_unit_training.loop import rehearse, train
 
 TINY = {

@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 from napari_unit.models.card import read_card
+from napari_unit.runs.inspection import DomainInspection
 from napari_unit_training.command import add_arguments, run, settings_of
 from napari_unit_training.config_files import read_preset, settings_from
 from napari_unit_training.errors import TrainingError
@@ -84,6 +85,59 @@ def test_what_must_be_changed_is_said_on_stderr(words, tmp_path, capsys):
     assert run(_parse([*words, "--images", "3"])) == 1
     assert "napari-unit train: There is no " in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_without_images_the_run_that_is_there_goes_on(words, tmp_path, capsys, monkeypatch):
+    """With its own images and settings, from any working directory."""
+    monkeypatch.chdir(tmp_path)
+    words[1], words[3] = "a", "b"  # relative
+    assert run(_parse([*words, "--images", "3", "--seed", "5"])) == 0
+    monkeypatch.chdir("/")
+    capsys.readouterr()
+    out = tmp_path / "run"
+    assert run(_parse(["--out", out])) == 0
+    assert "Training goes on from 3: 3 images of a, 2 of b" in capsys.readouterr().out
+    assert settings_of(_parse(["--out", out])).seed == 5
+    assert run(_parse(["--out", out, "--seed", "6"])) == 1
+    assert "seed was 5 and is 6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--a", "A", "--b", "B"], "no folder for the run; give one with --out"),
+        (["--out", "RUN"], "does not say where its images are; give them"),
+        (["--out", "RUN", "--a", "A"], "images of two domains; give both --a and --b"),
+        (["--inspect", "--b", "B"], "images of two domains; give both --a and --b"),
+    ],
+)
+def test_what_is_not_given_is_asked_for(options, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(_parse(options)) == 1
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_inspection_is_two_lines_and_writes_nothing(words, tmp_path, capsys):
+    before = sorted(tmp_path.rglob("*"))
+    assert run(_parse([*words, "--inspect"])) == 0
+    a, b = map(DomainInspection.from_json, capsys.readouterr().out.splitlines())
+    assert (a.name, a.n_images, b.name, b.n_images) == ("a", 3, "b", 2)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert run(_parse([*words, "--inspect", "--images", "0"])) == 1
+    assert "images_total is 0" in capsys.readouterr().err
+
+
+def test_an_inspection_loads_no_torch(words):
+    program = "import runpy, sys; sys.argv[0] = 'x'\n" + textwrap.dedent("""
+        try:
+            runpy.run_module("napari_unit_training", run_name="__main__")
+        except SystemExit as end:
+            assert not end.code
+        assert "torch" not in sys.modules
+    """)
+    command = [sys.executable, "-c", program, *map(str, words), "--inspect"]
+    subprocess.run(command, check=True)
 
 
 # on Windows a Ctrl-C reaches whoever shares the console; test_loop.py raises one in the process

@@ -6,19 +6,21 @@ import pytest
 import torch
 
 from napari_unit.models.file import load_model
-from napari_unit_training import budget
-from napari_unit_training import run as run_module
-from napari_unit_training.config_tables import Cadence
-from napari_unit_training.control import Control
-from napari_unit_training.events import (
+from napari_unit.runs.control import Control
+from napari_unit.runs.events import (
     CheckpointSaved,
     Finished,
     Paused,
     Progress,
+    Reading,
     Stopped,
     WentBack,
     WentOn,
 )
+from napari_unit_training import budget
+from napari_unit_training import run as run_module
+from napari_unit_training.config_tables import Cadence
+from napari_unit_training.data import loading
 from napari_unit_training.loop import train
 from napari_unit_training.session import Session
 
@@ -70,6 +72,7 @@ def test_a_run_waits_while_it_is_asked_to(asked, monkeypatch):
     def sleep(seconds):
         waited.append(seconds)
         if len(waited) == 3:
+            assert Control(out / "control").asked() == {"pause"}
             Control(out / "control").obeyed("pause")
 
     monkeypatch.setattr(run_module.time, "sleep", sleep)
@@ -118,3 +121,31 @@ def test_with_a_time_the_run_sees_as_many_images_as_fit_into_it(
     reports = [event for event in events if isinstance(event, Progress)]
     assert events[-1].images_seen == reports[-1].images_total == reports[-1].images_seen
     assert reports[-1].learning_rate < 0.2 * settings.generator_learning_rate
+
+
+def test_a_run_that_is_told_to_stop_while_it_reads_its_images_stops_there(
+    quiet, folders, tmp_path, read_events, monkeypatch
+):
+    out = tmp_path / "run"
+    read = []
+    real = loading.measure_images
+
+    def ask_and_measure(usable, *rest):
+        if not read:
+            Control(out / "control").ask("stop")
+        read.append(usable)
+        return real(usable, *rest)
+
+    monkeypatch.setattr(loading, "measure_images", ask_and_measure)
+    events = list(train(quiet, *folders, out))
+    assert [type(event) for event in events] == [Reading, Stopped]
+    assert not Control(out / "control").asked()
+    assert not (out / "settings.json").exists()
+    monkeypatch.setattr(loading, "measure_images", real)
+    assert isinstance(list(train(quiet, *folders, out))[-1], Finished)
+    # a run that has got somewhere says where it is
+    again = replace(quiet, images_total=9)
+    read.clear()
+    monkeypatch.setattr(loading, "measure_images", ask_and_measure)
+    assert list(train(again, *folders, out))[-1] == Stopped(9)
+    assert read_events(out)[-1]["event"] == "Stopped"

@@ -13,10 +13,7 @@ from PIL import Image
 
 from napari_unit.models.file import load_model
 from napari_unit.models.stored_statistics import to_tensors
-from napari_unit_training import loop
-from napari_unit_training.config_tables import Cadence, DomainSettings
-from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import (
+from napari_unit.runs.events import (
     CheckpointSaved,
     Finished,
     ImagesRead,
@@ -26,6 +23,10 @@ from napari_unit_training.events import (
     Reading,
     Started,
 )
+from napari_unit.runs.latest_preview import read_latest_preview
+from napari_unit_training import loop
+from napari_unit_training.config_tables import Cadence, DomainSettings
+from napari_unit_training.errors import TrainingError
 from napari_unit_training.loop import train
 from napari_unit_training.session import Session
 from napari_unit_training.state import load_latest
@@ -62,7 +63,7 @@ def test_a_run_reports_saves_previews_and_exports(settings, folders, tmp_path, r
     assert events[-1] == Finished(9, out / "last.safetensors")
     assert _files(out) == {
         "settings.json", "data.json", "events.jsonl", "checkpoints", "previews",
-        "last.safetensors", "tensorboard", "control", "report.html", ".lock",
+        "last.safetensors", "tensorboard", "control", "report.html", ".lock", "sources.json",
     }  # fmt: skip
     assert [e["event"] for e in read_events(out)] == [type(e).__name__ for e in events[2:]]
 
@@ -253,3 +254,24 @@ def test_of_two_that_start_in_a_new_folder_one_is_refused(quiet, folders, tmp_pa
         with pytest.raises(TrainingError, match="Another process is training in"):
             list(first)
         assert isinstance(list(other)[-1], Finished)
+
+
+def test_there_are_numbers_to_show_before_the_first_step(settings, folders, tmp_path):
+    out = tmp_path / "run"
+    run = train(settings, *folders, out)
+    next(event for event in run if isinstance(event, PreviewWritten))
+    next(run)
+    first = read_latest_preview(out / "previews" / "latest.npz")
+    assert first.domains == ("left", "right")
+    assert first.images_seen == 0
+    list(run)
+    last = read_latest_preview(out / "previews" / "latest.npz")
+    assert last.images_seen == 9
+    np.testing.assert_array_equal(last.crops["a"], first.crops["a"])
+    assert np.abs(last.crops["a_to_b"] - first.crops["a_to_b"]).max() > 0
+
+
+def test_reports_tell_what_memory_is_taken(settings, folders, tmp_path):
+    reports = [e for e in train(settings, *folders, tmp_path / "run") if isinstance(e, Progress)]
+    taken = {report.memory_bytes for report in reports}
+    assert taken == {None} or min(taken) > 1 << 20

@@ -6,7 +6,14 @@ from PIL import Image
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.model import TranslationModel
-from napari_unit_training.preview import GAP_PX, preview_grid, write_preview
+from napari_unit.runs.latest_preview import read_latest_preview
+from napari_unit_training.preview import (
+    GAP_PX,
+    preview_grid,
+    translations,
+    write_preview,
+    write_preview_arrays,
+)
 
 
 @pytest.fixture
@@ -33,7 +40,7 @@ def _shown(image: torch.Tensor) -> np.ndarray:
 
 
 def test_each_cell_shows_what_its_place_says(model, crops):
-    grid = preview_grid(model, crops)
+    grid = preview_grid(translations(model, crops))
     assert grid.shape == (2 * 16 + GAP_PX, 8 * 16 + 7 * GAP_PX, 3)
     ab = model.translate(crops[0], "a", "b")
     ba = model.translate(crops[1], "b", "a")
@@ -49,11 +56,11 @@ def test_each_cell_shows_what_its_place_says(model, crops):
 
 def test_the_picture_is_the_grid_and_the_same_each_time(model, crops, tmp_path):
     path = tmp_path / "previews" / "x.png"
-    write_preview(path, model, crops)
+    write_preview(path, translations(model, crops))
     first = path.read_bytes()
     with Image.open(path) as picture:
-        np.testing.assert_array_equal(np.asarray(picture), preview_grid(model, crops))
-    write_preview(path, model, crops)
+        np.testing.assert_array_equal(np.asarray(picture), preview_grid(translations(model, crops)))
+    write_preview(path, translations(model, crops))
     assert path.read_bytes() == first
 
 
@@ -61,6 +68,19 @@ def test_two_channels_are_red_and_green(crops):
     scaling = IntensityScaling("range", 0, 1)
     domains = (Domain(n, ("x", "y"), scaling) for n in "ab")
     two = crops[1][:, :2]
-    grid = preview_grid(TranslationModel(*domains, Architecture(1, 1, 0)), (two, two))
+    grid = preview_grid(translations(TranslationModel(*domains, Architecture(1, 1, 0)), (two, two)))
     assert (_cell(grid, 0, 0)[..., 2] == 0).all()
     assert _cell(grid, 0, 0)[..., 1].std() > 0
+
+
+def test_the_numbers_behind_the_picture_are_read_by_who_knows_no_torch(model, crops, tmp_path):
+    columns = translations(model, crops)
+    path = tmp_path / "previews" / "latest.npz"
+    write_preview_arrays(path, columns, ("left", "right"), 7)
+    found = read_latest_preview(path)
+    assert (found.domains, found.images_seen) == (("left", "right"), 7)
+    assert [*found.crops] == [*columns]
+    for name, column in columns.items():
+        np.testing.assert_allclose(found.crops[name], column.numpy(), atol=1e-3)
+    write_preview_arrays(path, columns, ("left", "right"), 8)
+    assert read_latest_preview(path).images_seen == 8

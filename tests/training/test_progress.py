@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_unit_training.events import (
+from napari_unit.runs.events import (
     CheckpointSaved,
     Finished,
     MemoryEstimated,

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from napari_unit.models.file import load_model
+from napari_unit.runs.events import CheckpointSaved, Finished, QualityMeasured, Started
 from napari_unit_training.config_tables import Cadence, Validation
 from napari_unit_training.data.sources import ValidationSources, validation_of
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import CheckpointSaved, Finished, QualityMeasured, Started
 from napari_unit_training.judge import Judge, score_of
 from napari_unit_training.loop import train
 from napari_unit_training.quality.measures import DirectionQuality

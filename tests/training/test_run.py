@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from napari_unit.models.file import load_model
-from napari_unit_training import run as run_module
-from napari_unit_training.config_tables import Cadence, Validation, Watchdog
-from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import (
+from napari_unit.runs.events import (
     CheckpointSaved,
     Finished,
     Progress,
     WentBack,
 )
+from napari_unit_training import run as run_module
+from napari_unit_training.config_tables import Cadence, Validation, Watchdog
+from napari_unit_training.errors import TrainingError
 from napari_unit_training.loop import train
 from napari_unit_training.report.record import read_record
 from napari_unit_training.run_folder import RunFolder

@@ -4,23 +4,25 @@ from datetime import UTC, datetime
 
 import pytest
 
+from napari_unit.runs.events import CheckpointSaved, QualityMeasured
+from napari_unit.runs.sources import RunSources
 from napari_unit_training.config_tables import Cadence, LossWeights
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import CheckpointSaved, QualityMeasured
 from napari_unit_training.run_folder import RunFolder
 
 PRINTS = {"domain a": "one", "domain b": "two"}
+SOURCES = RunSources(("/data/a",), ("/data/b",))
 
 
 def test_a_new_run_writes_its_settings(tmp_path, settings):
-    RunFolder(tmp_path / "run").claim(settings, PRINTS)
+    RunFolder(tmp_path / "run").claim(settings, PRINTS, SOURCES)
     written = json.loads((tmp_path / "run" / "settings.json").read_text())
     assert written == settings.to_mapping()
 
 
 def test_the_same_run_goes_on_whatever_its_device_and_cadence(tmp_path, settings):
-    RunFolder(tmp_path).claim(settings, PRINTS)
-    RunFolder(tmp_path).claim(replace(settings, device="cuda", cadence=Cadence()), PRINTS)
+    RunFolder(tmp_path).claim(settings, PRINTS, SOURCES)
+    RunFolder(tmp_path).claim(replace(settings, device="cuda", cadence=Cadence()), PRINTS, SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_the_same_run_goes_on_whatever_its_device_and_cadence(tmp_path, settings
     ],
 )
 def test_other_settings_are_refused_by_name(tmp_path, settings, changes, sentence):
-    RunFolder(tmp_path).claim(settings, PRINTS)
+    RunFolder(tmp_path).claim(settings, PRINTS, SOURCES)
     with pytest.raises(TrainingError, match=sentence):
         RunFolder(tmp_path).check(replace(settings, **changes))
     kept = json.loads((tmp_path / "settings.json").read_text())
@@ -40,17 +42,17 @@ def test_other_settings_are_refused_by_name(tmp_path, settings, changes, sentenc
 
 
 def test_other_images_are_refused(tmp_path, settings):
-    RunFolder(tmp_path).claim(settings, PRINTS)
+    RunFolder(tmp_path).claim(settings, PRINTS, SOURCES)
     with pytest.raises(TrainingError, match="started with other images of domain b;"):
-        RunFolder(tmp_path).claim(settings, {**PRINTS, "domain b": "three"})
+        RunFolder(tmp_path).claim(settings, {**PRINTS, "domain b": "three"}, SOURCES)
 
 
 def test_images_to_measure_on_must_stay_the_same_too(tmp_path, settings):
     given = {**PRINTS, "the validation of domain a": "three"}
-    RunFolder(tmp_path).claim(settings, given)
-    RunFolder(tmp_path).claim(settings, given)
+    RunFolder(tmp_path).claim(settings, given, SOURCES)
+    RunFolder(tmp_path).claim(settings, given, SOURCES)
     with pytest.raises(TrainingError, match="other images of the validation of domain a;"):
-        RunFolder(tmp_path).claim(settings, PRINTS)
+        RunFolder(tmp_path).claim(settings, PRINTS, SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_images_to_measure_on_must_stay_the_same_too(tmp_path, settings):
     ],
 )
 def test_a_run_of_another_version_is_refused(tmp_path, settings, content, sentence):
-    RunFolder(tmp_path).claim(settings, PRINTS)
+    RunFolder(tmp_path).claim(settings, PRINTS, SOURCES)
     (tmp_path / "data.json").write_text(content)
     for refused in (RunFolder(tmp_path).check, RunFolder(tmp_path).fitted):
         with pytest.raises(TrainingError, match=sentence):
@@ -121,7 +123,7 @@ def test_events_are_appended(tmp_path):
 
 
 def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(tmp_path, settings):
-    RunFolder(tmp_path).claim(settings, PRINTS)
+    RunFolder(tmp_path).claim(settings, PRINTS, SOURCES)
     older = settings.to_mapping()
     del older["detail_gain"]
     (tmp_path / "settings.json").write_text(json.dumps(older))
@@ -160,7 +162,31 @@ def test_a_kill_at_the_very_start_leaves_a_folder_that_can_be_used(tmp_path, set
     (out / "control" / "stop").touch()
     (out / ".partial-7-settings.json").write_text("{")
     RunFolder(out).check(settings)
-    RunFolder(out).claim(settings, PRINTS)
+    RunFolder(out).claim(settings, PRINTS, SOURCES)
     (out / "data.json").unlink()  # killed between the two
-    RunFolder(out).claim(settings, PRINTS)
+    RunFolder(out).claim(settings, PRINTS, SOURCES)
     assert (out / "data.json").is_file()
+
+
+def test_where_the_images_are_is_remembered_and_may_change(tmp_path, settings):
+    folder = RunFolder(tmp_path)
+    folder.claim(settings, PRINTS, SOURCES)
+    assert RunSources.read(folder.sources_path) == SOURCES
+    moved = RunSources(("/elsewhere/a",), ("/data/b",))
+    folder.claim(settings, PRINTS, moved)
+    assert RunSources.read(folder.sources_path) == moved
+    with pytest.raises(TrainingError, match="other images"):
+        folder.claim(settings, {**PRINTS, "domain b": "three"}, SOURCES)
+    assert RunSources.read(folder.sources_path) == moved, "refused, and changed all the same"
+
+
+def test_what_others_put_there_before_a_start_is_no_run(tmp_path, settings):
+    folder = RunFolder(tmp_path)
+    SOURCES.write(folder.sources_path)
+    folder.asked_path.write_text("{}")
+    folder.log_path.write_text("")
+    (folder.images / "a").mkdir(parents=True)
+    folder.check(settings)
+    (tmp_path / "thesis.doc").write_text("x")
+    with pytest.raises(TrainingError, match="no run in it"):
+        folder.check(settings)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tensorboardX.proto.event_pb2 import Event as Record
 
-from napari_unit_training.events import PreviewWritten, Progress, QualityMeasured
+from napari_unit.runs.events import PreviewWritten, Progress, QualityMeasured
 from napari_unit_training.scalars import TensorBoardLog
 
 
@@ -67,7 +67,7 @@ def test_a_full_disk_is_told_and_nobody_waits_for_ever(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
-from napari_unit_training.events import Progress
+from napari_unit.runs.events import Progress
 from napari_unit_training.scalars import TensorBoardLog
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = TensorBoardLog(Path(sys.argv[1]), 0)

@@ -7,7 +7,13 @@ import torch
 
 from napari_unit_training import state as state_module
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.state import checkpoint_path, forget_after, load_latest, save_checkpoint
+from napari_unit_training.state import (
+    checkpoint_path,
+    forget_after,
+    latest_images_seen,
+    load_latest,
+    save_checkpoint,
+)
 
 CPU = torch.device("cpu")
 
@@ -27,6 +33,13 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 def test_nothing_saved_is_none(tmp_path):
     assert load_latest(tmp_path / "none", CPU) is None
+    assert latest_images_seen(tmp_path / "none") == 0
+
+
+def test_how_far_the_newest_is_needs_no_reading(tmp_path):
+    save_checkpoint(tmp_path, _state(8))
+    save_checkpoint(tmp_path, _state(12), is_good=False)
+    assert latest_images_seen(tmp_path) == 12
 
 
 def test_the_last_two_are_kept_in_the_order_of_time(tmp_path):

@@ -14,11 +14,11 @@ import psutil
 import pytest
 import torch
 
+from napari_unit.runs.control import Control
+from napari_unit.runs.events import CheckpointSaved, Paused, Progress, Started, WentOn
 from napari_unit_training import launch
 from napari_unit_training.config_tables import Augmentation, LossWeights
-from napari_unit_training.control import Control
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import CheckpointSaved, Paused, Progress, Started, WentOn
 from napari_unit_training.loop import rehearse, train
 from napari_unit_training.state import load_latest
 

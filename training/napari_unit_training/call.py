@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_unit.runs.events import Event, Finished
 from napari_unit_training.config_files import merge, read_config, read_preset, settings_from
 from napari_unit_training.data.sources import Source, validation_of
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import Event, Finished
 from napari_unit_training.launch import follows
 from napari_unit_training.loop import rehearse
 from napari_unit_training.loop import train as run_training
@@ -44,7 +44,8 @@ def train(
     out
         Folder of the run; a run that is there goes on where it was.
     preset
-        Bundled settings: ``"default"``, ``"paper"``, ``"v2"``, ``"master"``, ``"nuclei"``.
+        Bundled settings: ``"default"``, ``"quick"``, ``"hour"``, ``"overnight"``, ``"paper"``,
+        ``"v2"``, ``"master"``, ``"nuclei"``.
     settings
         Over the preset: a mapping nested as in TOML, such as ``{"width": 16, "weights":
         {"content": 10.0}}``, or the path of a TOML file or of a run's ``settings.json``.

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from napari_unit.runs.files import RunFiles
+from napari_unit.runs.sources import RunSources
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import (
     merge,
@@ -23,13 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training to a parser; `run` takes what it parses."""
     add = parser.add_argument
     for side, which in (("a", "first"), ("b", "second")):
-        add(f"--{side}", nargs="+", required=True, metavar="SOURCE",
-            help=f"images of the {which} domain: folders, files, patterns")  # fmt: skip
+        add(f"--{side}", nargs="+", metavar="SOURCE",
+            help=f"images of the {which} domain: folders, files, patterns; without any, the run "
+            "that is in --out goes on")  # fmt: skip
     for side, which in (("a", "first"), ("b", "second")):
         add(f"--val-{side}", nargs="+", metavar="SOURCE",
             help=f"images of the {which} domain to measure on (a tenth is held out)")  # fmt: skip
     add("--val-paired", action="store_true", help="those correspond one to one, in order by name")
-    add("--out", type=Path, required=True, metavar="RUN",
+    add("--out", type=Path, metavar="RUN",
         help="folder of the run; a run that is there goes on")  # fmt: skip
     add("--preset", metavar="NAME", help=f"bundled settings: {', '.join(preset_names())}")
     add("--config", type=Path, metavar="FILE",
@@ -52,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="take a smaller batch or crop where the device has too little memory")  # fmt: skip
     add("--dry-run", action="store_true",
         help="say what the run would take, measured in a few steps; write nothing")  # fmt: skip
+    add("--inspect", action="store_true",
+        help="say as lines of JSON what the images are taken for, by a look at a few; write "
+        "nothing")  # fmt: skip
     add("--skip-bad-images", action="store_const", const=True,
         help="leave out images that cannot be used, instead of refusing them all")  # fmt: skip
 
@@ -76,7 +82,30 @@ def settings_of(args: argparse.Namespace) -> TrainSettings:
     }
     preset = read_preset(args.preset) if args.preset is not None else {}
     config = read_config(args.config) if args.config is not None else {}
+    if _goes_on(args) and args.preset is None and args.config is None:
+        config = read_config(RunFiles(args.out).settings_path)
     return settings_from(merge(preset, config, _given(flags)))
+
+
+def sources_of(args: argparse.Namespace) -> RunSources:
+    """Return the images that were given; or those of the run that is in the folder, if none were.
+
+    Raises
+    ------
+    TrainingError
+        If there are none, or only those of one side.
+    """
+    if args.out is None and not args.inspect:
+        raise TrainingError("There is no folder for the run; give one with --out.")
+    if args.a is None and args.b is None and args.out is not None:
+        try:
+            return RunSources.read(RunFiles(args.out).sources_path)
+        except ValueError as error:
+            raise TrainingError(str(error)) from error
+    if args.a is None or args.b is None:
+        raise TrainingError("A training needs images of two domains; give both --a and --b.")
+    given = (tuple(parts or ()) for parts in (args.a, args.b, args.val_a, args.val_b))
+    return RunSources(*given, val_paired=args.val_paired)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,8 +116,12 @@ def run(args: argparse.Namespace) -> int:
     from napari_unit_training.data.sources import validation_of
 
     try:
+        sources = sources_of(args)
         settings = settings_of(args)
-        validation = validation_of(args.val_a, args.val_b, paired=args.val_paired)
+        if args.inspect:
+            return _inspect(settings, sources)
+        given = (sources.val_a or None, sources.val_b or None)
+        validation = validation_of(*given, paired=sources.val_paired)
     except TrainingError as error:
         return _fail(error)
     # torch takes seconds to import: a wrong option need not wait for it
@@ -96,7 +129,9 @@ def run(args: argparse.Namespace) -> int:
     from napari_unit_training.progress import show
 
     run_or_rehearse = rehearse if args.dry_run else train
-    job = run_or_rehearse(settings, args.a, args.b, args.out, validation=validation, fit=args.fit)
+    job = run_or_rehearse(
+        settings, sources.a, sources.b, args.out, validation=validation, fit=args.fit
+    )
     try:
         with contextlib.closing(job) as events:
             show(events, sys.stdout)
@@ -105,6 +140,19 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"Interrupted; the same command goes on with the run in {args.out}.", file=sys.stderr)
         return INTERRUPTED
+    return 0
+
+
+def _goes_on(args: argparse.Namespace) -> bool:
+    """Tell whether nothing but the folder of a run was given, which has settings of its own."""
+    return args.a is None and args.out is not None and RunFiles(args.out).settings_path.is_file()
+
+
+def _inspect(settings: TrainSettings, sources: RunSources) -> int:
+    from napari_unit_training.data.inspecting import inspect_sources
+
+    for found in inspect_sources(settings, sources.a, sources.b):
+        print(found.to_json(), flush=True)
     return 0
 
 

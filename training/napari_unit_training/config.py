@@ -21,8 +21,6 @@ Precision = Literal["auto", "float32"]
 CycleKl = Literal["both", "second"]
 WeightsDtype = Literal["float32", "float16"]
 
-OPEN_END = 10**12
-"""Images in all of a run that has a time, as long as their number does not follow from it yet."""
 DISCRIMINATOR_STRIDE = 16
 """Product of the strides of one patch discriminator."""
 

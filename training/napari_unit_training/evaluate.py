@@ -56,7 +56,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     from napari_unit.models.file import load_model
     from napari_unit.models.zoo import find_model
     from napari_unit_training.precision import choose_device
-    from napari_unit_training.preview import write_preview
+    from napari_unit_training.preview import translations, write_preview
     from napari_unit_training.quality.crops import CropChoice, draw_crops, open_domain
     from napari_unit_training.quality.inception import load_inception
     from napari_unit_training.quality.measures import measure_quality
@@ -80,7 +80,8 @@ def _evaluate(args: argparse.Namespace) -> None:
         print(f"Pairs: {len(domains[0].images)}, in order by name; the first is {first}, {second}.")
     _print_table(found, choice.count)
     if args.picture is not None:
-        write_preview(args.picture, model, (crops[0][:N_SHOWN], crops[1][:N_SHOWN]))
+        shown = (crops[0][:N_SHOWN], crops[1][:N_SHOWN])
+        write_preview(args.picture, translations(model, shown))
         print(f"Picture: {args.picture}")
     if args.json is not None:
         write_report(args.json, loaded.card, choice, found)

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from napari_unit.models.model import TranslationModel
+from napari_unit.runs.events import QualityMeasured
 from napari_unit_training.data.loading import DomainImages
-from napari_unit_training.events import QualityMeasured
 from napari_unit_training.quality.crops import CropChoice, draw_crops
 from napari_unit_training.quality.measures import DirectionQuality, measure_quality
 from napari_unit_training.session import Session

@@ -11,19 +11,21 @@ import torch
 from napari_unit.domains import Domain
 from napari_unit.engine.devices import available_bytes
 from napari_unit.images.stepwise import in_thread
-from napari_unit_training.config import TrainSettings
-from napari_unit_training.control import Control
-from napari_unit_training.data.loading import DomainImages
-from napari_unit_training.data.run_images import load_domains, with_held_out
-from napari_unit_training.data.sources import Source, ValidationSources, told
-from napari_unit_training.data.validation import fingerprints_of, with_validation
-from napari_unit_training.events import (
+from napari_unit.runs.control import Control
+from napari_unit.runs.events import (
     Estimated,
     Event,
     ImagesRead,
     MemoryEstimated,
     Reading,
+    Stopped,
 )
+from napari_unit.runs.sources import RunSources, absolute
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.data.run_images import load_domains, with_held_out
+from napari_unit_training.data.sources import Source, ValidationSources, told
+from napari_unit_training.data.validation import fingerprints_of, with_validation
 from napari_unit_training.follower import follow
 from napari_unit_training.launch import gathered
 from napari_unit_training.memory import make_fit
@@ -32,7 +34,7 @@ from napari_unit_training.reporting import started
 from napari_unit_training.run import Run
 from napari_unit_training.run_folder import RunFolder
 from napari_unit_training.session import Session
-from napari_unit_training.state import load_latest
+from napari_unit_training.state import latest_images_seen, load_latest
 from napari_unit_training.team import Team
 
 REHEARSED_STEPS = 2
@@ -40,6 +42,10 @@ READING_TOLD_S = 2.0
 """Seconds between two words on how many images are read."""
 
 _Data = tuple[DomainImages, DomainImages]
+
+
+class _StoppedError(Exception):
+    """Ends a run that is told to stop before its first step."""
 
 
 def train(
@@ -83,7 +89,10 @@ def train(
     if fit:
         settings = folder.fitted(settings)
     folder.check(settings)
-    with gathered(settings.devices, settings.device) as (team, device):
+    with (
+        contextlib.suppress(_StoppedError),
+        gathered(settings.devices, settings.device) as (team, device),
+    ):
         if not team.leads:
             follow(team, device)
             return
@@ -92,16 +101,27 @@ def train(
             is_new = not folder.path.exists()
             if not is_new:
                 held.enter_context(folder.locked())
-            Control(folder.control).forget_old()
+            control = Control(folder.control)
+            control.forget_old()
             yield Reading(told(source_a), told(source_b))
-            data = yield from _load(settings, source_a, source_b, validation, device, team)
+            sources = (source_a, source_b, validation)
+            try:
+                data = yield from _load(settings, sources, device, team, control)
+            except _StoppedError:
+                control.obeyed("stop")
+                stopped = Stopped(latest_images_seen(folder.checkpoints))
+                if not is_new:
+                    folder.log(stopped)
+                yield stopped
+                raise
             if not goes_on:
                 settings, estimated = _fitted(settings, data, device, team, fit=fit)
                 yield estimated
             if is_new:  # what is refused until here leaves no folder
                 held.enter_context(folder.locked())
             paired = validation is not None and validation.paired
-            folder.claim(settings, fingerprints_of(data, paired=paired))
+            prints = fingerprints_of(data, paired=paired)
+            folder.claim(settings, prints, _remembered(source_a, source_b, validation))
             session, data = _begin(settings, data, device, team, validation is None)
             folder.tidy()
             run = Run(session, data, folder, paired=paired)
@@ -148,7 +168,8 @@ def rehearse(
             return
         settings = replace(settings, devices=team.n_processes)
         yield Reading(told(source_a), told(source_b))
-        data = yield from _load(settings, source_a, source_b, validation, device, team)
+        sources = (source_a, source_b, validation)
+        data = yield from _load(settings, sources, device, team)
         settings, estimated = _fitted(settings, data, device, team, fit=fit)
         warm = settings.warm_start_images
         n_images = max(settings.images_total, warm + (REHEARSED_STEPS + 1) * settings.batch_size)
@@ -187,15 +208,21 @@ def _speed(session: Session, data: _Data) -> float:
 
 def _load(
     settings: TrainSettings,
-    source_a: Source,
-    source_b: Source,
-    validation: ValidationSources | None,
+    sources: tuple[Source, Source, ValidationSources | None],
     device: torch.device,
     team: Team,
+    control: Control | None = None,
 ) -> Generator[Event, None, _Data]:
-    """Load the images, in all processes at the same time; to measure on, in the leader alone."""
-    sources = {"a": _plain(source_a), "b": _plain(source_b)}
-    team.send({"settings": settings.to_mapping(), **sources})
+    """Load the images, in all processes at the same time; to measure on, in the leader alone.
+
+    Raises
+    ------
+    _StoppedError
+        If `control` asks for it between two images.
+    """
+    source_a, source_b, validation = sources
+    plain = {"a": _plain(source_a), "b": _plain(source_b)}
+    team.send({"settings": settings.to_mapping(), **plain})
     loaded: list[_Data] = []
 
     def load(tell: Callable[[], None]) -> None:
@@ -206,7 +233,10 @@ def _load(
         loaded.append(data)
 
     told_s = time.monotonic()
-    for n_images in in_thread(load):
+    for n_images in (steps := in_thread(load)):
+        if control is not None and control.asks_for("stop"):
+            steps.close()
+            raise _StoppedError
         if time.monotonic() - told_s >= READING_TOLD_S:
             told_s = time.monotonic()
             yield ImagesRead(n_images)
@@ -244,6 +274,14 @@ def _begin(
 
 def _domains(data: _Data) -> tuple[Domain, Domain]:
     return data[0].domain, data[1].domain
+
+
+def _remembered(a: Source, b: Source, validation: ValidationSources | None) -> RunSources:
+    """Return the sources as the folder of the run keeps them."""
+    if validation is None:
+        return RunSources(absolute(a), absolute(b))
+    given = (absolute(source) for source in (a, b, validation.a, validation.b))
+    return RunSources(*given, val_paired=validation.paired)
 
 
 def _plain(source: Source) -> list[str]:

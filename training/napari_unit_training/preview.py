@@ -1,6 +1,8 @@
 """Pictures of a few fixed crops: what the model does to them, and what augmentation."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +21,8 @@ GAP_VALUE = 128
 
 
 @torch.no_grad()
-def preview_grid(model: TranslationModel, crops: tuple[Tensor, Tensor]) -> NDArray[np.uint8]:
-    """Translate crops without noise and lay them out, a row per crop.
-
-    Columns: a, a to a, a to b, a to b to a, then the same of b with the roles exchanged.
+def translations(model: TranslationModel, crops: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """Translate crops without noise, there and back.
 
     Parameters
     ----------
@@ -33,23 +33,68 @@ def preview_grid(model: TranslationModel, crops: tuple[Tensor, Tensor]) -> NDArr
 
     Returns
     -------
-    Shape (Y, X, 3). One channel is shown gray, of more the first three as red, green, blue.
+    ``a``, ``a_to_a``, ``a_to_b``, ``a_to_b_to_a``, then the same of b with the roles exchanged.
     """
-    columns: list[Tensor] = []
+    found: dict[str, Tensor] = {}
     names = [domain.name for domain in model.domains]
-    for own, other, images in zip(names, reversed(names), crops, strict=True):
+    for this, that, own, other, images in zip(
+        "ab", "ba", names, reversed(names), crops, strict=True
+    ):
         code = model.encode(images, own)
         translated = model.decode(code, other)
-        back = model.decode(model.encode(translated, other), own)
-        columns += [images, model.decode(code, own), translated, back]
-    shown = [to_rgb(column) for column in columns]
-    rows = [_joined([column[i] for column in shown], 1) for i in range(len(crops[0]))]
+        found[this] = images
+        found[f"{this}_to_{this}"] = model.decode(code, own)
+        found[f"{this}_to_{that}"] = translated
+        found[f"{this}_to_{that}_to_{this}"] = model.decode(model.encode(translated, other), own)
+    return found
+
+
+def preview_grid(columns: Mapping[str, Tensor]) -> NDArray[np.uint8]:
+    """Lay crops and their translations out, a row per crop, a column per kind.
+
+    Parameters
+    ----------
+    columns
+        As `translations` returns them.
+
+    Returns
+    -------
+    Shape (Y, X, 3). One channel is shown gray, of more the first three as red, green, blue.
+    """
+    shown = [to_rgb(column) for column in columns.values()]
+    rows = [_joined([column[i] for column in shown], 1) for i in range(len(shown[0]))]
     return _joined(rows, 0)
 
 
-def write_preview(path: Path, model: TranslationModel, crops: tuple[Tensor, Tensor]) -> None:
+def write_preview(path: Path, columns: Mapping[str, Tensor]) -> None:
     """Write `preview_grid` as a PNG."""
-    _write(path, preview_grid(model, crops))
+    _write(path, preview_grid(columns))
+
+
+def write_preview_arrays(
+    path: Path, columns: Mapping[str, Tensor], domains: tuple[str, str], images_seen: int
+) -> None:
+    """Write crops and their translations as numbers, for programs that show them.
+
+    Parameters
+    ----------
+    path
+        Of the ``.npz``, which `napari_unit.runs.latest_preview` reads; replaced if it is there.
+    columns
+        As `translations` returns them.
+    domains
+        Names of domain a and b.
+    images_seen
+        Of the model.
+    """
+    arrays: dict[str, Any] = {
+        "domains": np.array(domains),
+        "images_seen": np.array(images_seen),
+    }
+    arrays |= {name: column.float().cpu().numpy().astype("f2") for name, column in columns.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def write_augmented(path: Path, augmenter: Augmenter, crops: tuple[Tensor, Tensor]) -> None:

@@ -7,8 +7,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from napari_unit_training import events as run_events
-from napari_unit_training.config import OPEN_END
+from napari_unit.runs import events as run_events
+from napari_unit.runs.events import OPEN_END
 
 
 def show(events: Iterable[run_events.Event], stream: TextIO) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
+from napari_unit.engine.devices import taken_bytes
+from napari_unit.runs.events import Progress, Started
 from napari_unit_training.data.loading import DomainImages
-from napari_unit_training.events import Progress, Started
 from napari_unit_training.precision import bfloat16_pays
 from napari_unit_training.session import Session
 
@@ -54,7 +55,7 @@ class Reporter:
         self._reported_s, self._reported_at = now, seen
         rate = session.settings.generator_learning_rate * session.learning_rate_factor
         left = (total - seen) / speed if speed > 0 else float("inf")
-        return Progress(seen, total, means, rate, recent, left)
+        return Progress(seen, total, means, rate, recent, left, taken_bytes(session.device))
 
     def state(self) -> dict[str, Any]:
         """Return the sums."""

@@ -10,11 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_unit_training.budget import TimeBudget
-from napari_unit_training.control import Control
-from napari_unit_training.data.loading import DomainImages
-from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import (
+from napari_unit.runs.control import Control
+from napari_unit.runs.events import (
     CheckpointSaved,
     Event,
     Finished,
@@ -24,6 +21,9 @@ from napari_unit_training.events import (
     WentBack,
     WentOn,
 )
+from napari_unit_training.budget import TimeBudget
+from napari_unit_training.data.loading import DomainImages
+from napari_unit_training.errors import TrainingError
 from napari_unit_training.export import export_model
 from napari_unit_training.fixed_crops import FixedCrops
 from napari_unit_training.interruption import interrupt_deferred
@@ -115,6 +115,8 @@ class Run:
             yield self._told(started(session, self.data))
             if session.images_seen == 0:
                 yield self._told(self.pictures.augmented())
+            if not self.folder.latest_preview_path.is_file():
+                self.pictures.show_first()
             self.reporter.start_clock()
             while session.images_seen < session.images_total:
                 with interrupt_deferred():

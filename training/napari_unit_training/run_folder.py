@@ -10,42 +10,28 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from napari_unit.atomic import written_whole
+from napari_unit.runs.event_lines import to_json_line
+from napari_unit.runs.events import Event
+from napari_unit.runs.files import RunFiles
+from napari_unit.runs.sources import RunSources
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import read_config, settings_from
 from napari_unit_training.errors import TrainingError
-from napari_unit_training.events import Event, to_json_line
 
 FORMAT_VERSION = 2
 """Of a run's folder, in ``data.json``."""
-_LOCK = ".lock"
+_LOOKED_AT_S = 2.0
+"""How long others may hold the lock for a moment to see whether a run is at work."""
 
 
-class RunFolder:
-    """The files of one run.
+class RunFolder(RunFiles):
+    """The folder of one run, made by `claim`.
 
     Parameters
     ----------
     path
-        Of the folder; made by `claim`.
+        Of the folder.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.settings_path = path / "settings.json"
-        self.data_path = path / "data.json"
-        self.events_path = path / "events.jsonl"
-        self.checkpoints = path / "checkpoints"
-        self.previews = path / "previews"
-        self.tensorboard = path / "tensorboard"
-        self.control = path / "control"
-        self.last_model_path = path / "last.safetensors"
-        self.best_model_path = path / "best.safetensors"
-        self.report_path = path / "report.html"
-
-    @property
-    def model_path(self) -> Path:
-        """The best model where quality was measured, else the last."""
-        return self.best_model_path if self.best_model_path.is_file() else self.last_model_path
 
     def check(self, settings: TrainSettings) -> None:
         """Refuse a folder that is another run's or no run's; a missing or empty one is fine.
@@ -57,7 +43,7 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise TrainingError(f"The output {self.path} is a file; give a folder for the run.")
-        if not self.path.exists() or all(map(_is_no_run_yet, self.path.iterdir())):
+        if not self.path.exists() or all(map(self._is_no_run_yet, self.path.iterdir())):
             return
         if not self.settings_path.is_file():
             raise TrainingError(
@@ -71,6 +57,10 @@ class RunFolder:
                 f"The run in {self.path} has other settings: {'; '.join(differing)}. "
                 "Give the same to go on with it, or another --out."
             )
+
+    def _is_no_run_yet(self, entry: Path) -> bool:
+        """Tell what a kill at the very start leaves, and what others put there before a start."""
+        return entry.name.startswith(".partial-") or entry in self.before_a_run
 
     def fitted(self, settings: TrainSettings) -> TrainSettings:
         """Return settings with the batch and crop that the run in this folder was fitted with."""
@@ -106,7 +96,9 @@ class RunFolder:
                 "or give another --out."
             )
 
-    def claim(self, settings: TrainSettings, fingerprints: Mapping[str, str]) -> None:
+    def claim(
+        self, settings: TrainSettings, fingerprints: Mapping[str, str], sources: RunSources
+    ) -> None:
         """Write settings and fingerprints of the images, or check them against those there.
 
         Parameters
@@ -115,6 +107,8 @@ class RunFolder:
             Of the run.
         fingerprints
             By what the images are, as in a sentence.
+        sources
+            Where they are; that may change, as long as they stay the same.
 
         Raises
         ------
@@ -127,6 +121,7 @@ class RunFolder:
         # first: a folder without settings is taken for another program's
         _write(self.settings_path, settings.to_mapping())
         if not self.data_path.is_file():
+            sources.write(self.sources_path)
             _write(self.data_path, {"format": FORMAT_VERSION, "fingerprints": dict(fingerprints)})
             return
         before = json.loads(self.data_path.read_text("utf-8"))["fingerprints"]
@@ -140,6 +135,7 @@ class RunFolder:
                 f"The run in {self.path} was started with other images of "
                 f"{' and '.join(changed)}; give the same to go on with it, or another --out."
             )
+        sources.write(self.sources_path)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -151,9 +147,9 @@ class RunFolder:
             If another process is at it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / _LOCK)
+        lock = FileLock(self.lock_path)
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=_LOOKED_AT_S)
         except Timeout as error:
             raise TrainingError(
                 f"Another process is training in {self.path}; wait for it, stop it with the file "
@@ -211,11 +207,6 @@ class RunFolder:
 
 _KEPT_EVENTS = ("Started", "WentBack", "GaveUp")
 """What happened to a run, and not how far it was."""
-
-
-def _is_no_run_yet(entry: Path) -> bool:
-    """Tell what a kill at the very start leaves, and requests to a run that is about to start."""
-    return entry.name.startswith(".partial-") or entry.name in ("control", _LOCK)
 
 
 def _differences(before: TrainSettings, now: TrainSettings) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from napari_unit_training.events import Event, PreviewWritten, Progress, QualityMeasured
+from napari_unit.runs.events import Event, PreviewWritten, Progress, QualityMeasured
 
 
 class TensorBoardLog:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from napari_unit.domains import Domain
 from napari_unit.models.model import TranslationModel
+from napari_unit.runs.events import OPEN_END
 from napari_unit_training.augment import Augmenter, masked
-from napari_unit_training.config import OPEN_END, TrainSettings
+from napari_unit_training.config import TrainSettings
 from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.data.sampling import sample_crops, seed_of
 from napari_unit_training.discriminators import MultiScaleDiscriminator

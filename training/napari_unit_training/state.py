@@ -59,6 +59,12 @@ def forget_after(folder: Path, images_seen: int) -> None:
             path.unlink(missing_ok=True)
 
 
+def latest_images_seen(folder: Path) -> int:
+    """Return how many images the newest checkpoint has seen, by its name; 0 where there is none."""
+    paths = _paths(folder)
+    return int(paths[-1].stem.split("-")[1]) if paths else 0
+
+
 def load_latest(
     folder: Path, device: torch.device, *, good_only: bool = False
 ) -> dict[str, Any] | None:

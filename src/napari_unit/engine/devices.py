@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from napari_unit.engine.system_memory import available_system_bytes
+from napari_unit.engine.system_memory import available_system_bytes, process_bytes
 
 
 def available_devices() -> tuple[str, ...]:
@@ -78,6 +78,18 @@ def available_bytes(device: torch.device) -> int | None:
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + kept
     return available_system_bytes()
+
+
+def taken_bytes(device: torch.device) -> int | None:
+    """Return how much of a device's memory this process holds; None if that cannot be told.
+
+    What torch keeps for later counts: others cannot have it.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.memory_reserved(device))
+    if device.type == "mps":
+        return int(torch.mps.driver_allocated_memory())
+    return process_bytes()
 
 
 def release_memory(device: str) -> None:

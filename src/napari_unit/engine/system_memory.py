@@ -1,6 +1,7 @@
 """How much memory the system can still give."""
 
 import os
+import sys
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -11,6 +12,24 @@ def available_system_bytes() -> int | None:
     """Return what the system and its container can still give; None if that cannot be told."""
     known = [n for n in (_system_bytes(), _cgroup_bytes()) if n is not None]
     return min(known, default=None)
+
+
+def process_bytes() -> int | None:
+    """Return how much memory this process holds; None if that cannot be told.
+
+    Where the system tells it (Linux) that is what it holds now, else the most it has held.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _system_bytes() -> int | None:

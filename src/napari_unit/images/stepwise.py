@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 
 
@@ -10,7 +10,7 @@ class _StoppedError(Exception):
     """Ends the writing thread when nobody waits for the file any more."""
 
 
-def in_thread(work: Callable[[Callable[[], None]], None]) -> Iterator[int]:
+def in_thread(work: Callable[[Callable[[], None]], None]) -> Generator[int, None, None]:
     """Run work on a thread, and yield how often it told of a step; closing stops it.
 
     For what wants to be the caller beside a job that yields its progress: a TIFF writer that asks

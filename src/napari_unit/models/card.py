@@ -40,6 +40,10 @@ class ModelCard:
         How it was trained, as plain JSON values: settings, data, versions, command.
     version
         Version of napari-unit that wrote the file.
+    author
+        Who is to be named; empty: nobody is.
+    license
+        Under which others may use it, such as CC-BY-4.0; empty: not said.
     """
 
     name: str
@@ -48,10 +52,14 @@ class ModelCard:
     architecture: Architecture
     training: Mapping[str, Any]
     version: str
+    author: str = ""
+    license: str = ""
 
     def to_json(self) -> str:
-        """Return the card as a JSON object."""
-        return json.dumps({"format_version": FORMAT_VERSION, **asdict(self)}, sort_keys=True)
+        """Return the card as a JSON object; what is not said of its author is left out."""
+        values = asdict(self)
+        said = {k: v for k, v in values.items() if v or k not in ("author", "license")}
+        return json.dumps({"format_version": FORMAT_VERSION, **said}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
@@ -80,6 +88,8 @@ class ModelCard:
             architecture=_architecture(_take(card, "architecture", dict)),
             training=_take(card, "training", dict),
             version=_take(card, "version", str),
+            author=_take(card, "author", str) if "author" in card else "",
+            license=_take(card, "license", str) if "license" in card else "",
         )
         _nothing_left(card, "the card")
         return made

@@ -6,7 +6,8 @@ import torch
 
 from napari_unit.domains import Window
 from napari_unit_training.data.holding_out import hold_out, told_held_out
-from napari_unit_training.data.training_images import ImageFiles, TrainingImage
+from napari_unit_training.data.image_files import ImageFiles
+from napari_unit_training.data.training_images import TrainingImage
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import torch
 import zarr
 
 from napari_unit_training.config_tables import DomainSettings
-from napari_unit_training.data import training_images
+from napari_unit_training.data import image_files
 from napari_unit_training.data.loading import load_domain
 from napari_unit_training.errors import TrainingError
 
@@ -261,7 +261,7 @@ def test_what_does_not_fit_is_read_crop_by_crop_to_the_same_bits(folder):
 
 def test_decoded_pixels_are_let_go(folder, monkeypatch):
     """Formats that cannot be read in parts would fill the memory that was not given to them."""
-    monkeypatch.setattr(training_images, "MAX_DECODED_BYTES", 3 * 20 * 20)
+    monkeypatch.setattr(image_files, "MAX_DECODED_BYTES", 3 * 20 * 20)
     for index in range(6):
         _save(folder, f"{index}.png", _random(20, 20, dtype="uint8"))
     held = load_domain(folder, PLAIN, CROP)
@@ -294,7 +294,7 @@ def test_a_damaged_tile_is_found_before_the_training_starts(folder):
 
 
 def test_many_files_are_not_all_open_at_once(folder, monkeypatch):
-    monkeypatch.setattr(training_images, "MAX_OPEN", 2)
+    monkeypatch.setattr(image_files, "MAX_OPEN", 2)
     for index in range(5):
         _save(folder, f"{index}.tif", _random(20, 20))
     read = load_domain(folder, PLAIN, CROP, hold_bytes=0)

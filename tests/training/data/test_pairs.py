@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from napari_unit.domains import Window
+from napari_unit_training.data.image_files import ImageFiles
 from napari_unit_training.data.pairs import check_pairs, sample_pairs
 from napari_unit_training.data.sampling import sample_crops
-from napari_unit_training.data.training_images import ImageFiles, TrainingImage
+from napari_unit_training.data.training_images import TrainingImage
 from napari_unit_training.errors import TrainingError
 
 FILES = ImageFiles(None)

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_unit.domains import Window
+from napari_unit_training.data.image_files import ImageFiles
 from napari_unit_training.data.sampling import sample_crops, seed_of
-from napari_unit_training.data.training_images import ImageFiles, TrainingImage
+from napari_unit_training.data.training_images import TrainingImage
 
 FILES = ImageFiles(None)
 

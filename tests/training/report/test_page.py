@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_unit_training.events import (
+from napari_unit.runs.events import (
     Event,
     Finished,
     GaveUp,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_unit_training.config import OPEN_END
-from napari_unit_training.events import (
+from napari_unit.runs.event_lines import to_json_line
+from napari_unit.runs.events import (
+    OPEN_END,
     CheckpointSaved,
     Event,
     Finished,
@@ -19,9 +20,9 @@ from napari_unit_training.events import (
     Stopped,
     WentBack,
     WentOn,
-    to_json_line,
 )
-from napari_unit_training.report.record import Record, number, read_record, without_folders
+from napari_unit.runs.sentences import without_folders
+from napari_unit_training.report.record import Record, number, read_record
 from napari_unit_training.run_folder import RunFolder
 
 START = Started(0, 100, "cpu", "float32", ("left", "right"), (3, 2), ("a note",))

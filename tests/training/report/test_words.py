@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from napari_unit_training.config import TrainSettings
-from napari_unit_training.events import (
+from napari_unit.runs.events import (
     Event,
     Finished,
     GaveUp,
@@ -16,6 +15,7 @@ from napari_unit_training.events import (
     WentBack,
     WentOn,
 )
+from napari_unit_training.config import TrainSettings
 from napari_unit_training.report.record import Record
 from napari_unit_training.report.words import (
     happenings_of,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_unit.images.source_image import SourceImage
-from napari_unit_training.data.training_images import ImageFiles
+from napari_unit_training.data.image_files import ImageFiles
 from napari_unit_training.errors import TrainingError
 
 NAMES_IN_SENTENCE = 5
@@ -77,11 +77,11 @@ def check_channels(
         for count in sorted(counts)
     )
     if not skip_bad or n == second:
-        raise TrainingError(
-            " ".join(problems.sentences())
-            + f" The images in {problems.where} have differing numbers of channels ({by_count}); "
+        differing = (
+            f"The images in {problems.where} have differing numbers of channels ({by_count}); "
             "all images of a domain must have the same."
         )
+        raise TrainingError(" ".join([*problems.sentences(), differing]))
     for path, image in opened.items():
         if image.n_channels != most:
             problems.add(path, f"have not {most} channels as most have", f" ({image.n_channels})")

@@ -17,12 +17,19 @@ from napari_unit_training.data.checks import (
     check_channels,
     check_shapes,
     open_images,
-    some_of,
 )
+from napari_unit_training.data.describing import (
+    channels_of,
+    choose_scaling,
+    describe,
+    left_out,
+    notes_on,
+)
+from napari_unit_training.data.image_files import ImageFiles
 from napari_unit_training.data.measuring import Measured, fingerprint_of, measure_images
-from napari_unit_training.data.scaling import Scaling, parse_scaling
+from napari_unit_training.data.scaling import Scaling
 from napari_unit_training.data.sources import Source, find_images, name_of_source, told
-from napari_unit_training.data.training_images import ImageFiles, TrainingImage
+from napari_unit_training.data.training_images import TrainingImage
 from napari_unit_training.errors import TrainingError
 
 _HELD_SHARE = 4
@@ -110,8 +117,7 @@ def load_domain(
     check_channels(opened, problems, skip_bad)
     check_shapes(opened, problems, crop_px)
     usable = {path: image for path, image in opened.items() if path not in problems.bad}
-    is_photo = all(_is_rgb(i) and i.array.dtype == np.uint8 for i in usable.values())
-    scaling = parse_scaling(settings.scaling, is_photo)
+    scaling = choose_scaling(settings, [*usable.values()])
     measured = measure_images(usable, files, scaling, problems, tell)
     if problems.bad and (not skip_bad or len(problems.bad) == len(paths)):
         raise TrainingError(" ".join(problems.sentences()))
@@ -123,8 +129,8 @@ def load_domain(
     return DomainImages(
         domain=domain,
         images=_hold(usable, files, measured, device, hold_bytes),
-        description=_describe(source, usable),
-        notes=(*_left_out(problems), *_notes(source, usable, settings)),
+        description=describe(source, usable),
+        notes=(*left_out(problems), *notes_on(source, usable, settings)),
         fingerprint=fingerprint_of(measured),
     )
 
@@ -161,13 +167,7 @@ def _domain(
 ) -> Domain:
     kind, low, high = scaling
     images = list(usable.values())
-    n_channels = images[0].n_channels
-    channels = settings.channels or _channel_names(n_channels, all(map(_is_rgb, images)))
-    if len(channels) != n_channels:
-        raise TrainingError(
-            f"{len(channels)} channels are named ({', '.join(channels)}), but the images in "
-            f"{told(source)} have {n_channels}."
-        )
+    channels = channels_of(source, settings, images)
     windows = [m.intensities.window for m in measured.values()]
     bounds = ([w.low for w in windows], [w.high for w in windows])
     typical = [tuple(np.median(b, axis=0).tolist()) for b in bounds if kind == "percentiles"]
@@ -179,60 +179,3 @@ def _domain(
         )
     except ValueError as error:
         raise TrainingError(str(error)) from error
-
-
-def _is_rgb(image: SourceImage) -> bool:
-    return "S" in image.axes.letters and image.n_channels == 3
-
-
-def _channel_names(n_channels: int, is_rgb: bool) -> tuple[str, ...]:
-    if is_rgb:
-        return ("red", "green", "blue")
-    if n_channels == 1:
-        return ("intensity",)
-    return tuple(f"channel {index}" for index in range(n_channels))
-
-
-def _describe(source: Source, usable: dict[Path, SourceImage]) -> dict[str, Any]:
-    images = list(usable.values())
-    heights = [image.shape[image.axes.y] for image in images]
-    widths = [image.shape[image.axes.x] for image in images]
-    return {
-        "folder": name_of_source(source),
-        "images": len(images),
-        "planes": sum(_n_planes(image) for image in images),
-        "dtypes": sorted({str(image.array.dtype) for image in images}),
-        "height_px": [min(heights), max(heights)],
-        "width_px": [min(widths), max(widths)],
-    }
-
-
-def _n_planes(image: SourceImage) -> int:
-    return int(np.prod([image.shape[axis] for axis in image.axes.planes], dtype=int))
-
-
-def _left_out(problems: ImageProblems) -> list[str]:
-    return [f"Left out: {sentence}" for sentence in problems.sentences()]
-
-
-def _notes(source: Source, usable: dict[Path, SourceImage], settings: DomainSettings) -> list[str]:
-    said = [note for image in usable.values() for note in image.notes]
-    with_alpha = [path.name for path, image in usable.items() if image.has_alpha]
-    if with_alpha:
-        said.append(
-            f"The alpha channel of {len(with_alpha)} images in {told(source)} is left out: "
-            f"{some_of(with_alpha)}."
-        )
-    stacks = [
-        f"{path.name} ({image.axes.letters} {image.shape})"
-        for path, image in usable.items()
-        if _n_planes(image) > 1
-    ]
-    if stacks and not settings.axes:
-        said.append(
-            f"{len(stacks)} images in {told(source)} are stacks, each plane an image: "
-            f"{some_of(stacks)}. Where an axis is the channels instead, name the axes."
-        )
-    if len(usable) == 1 and not stacks:
-        said.append(f"There is one image only in {told(source)}; all crops are taken from it.")
-    return said

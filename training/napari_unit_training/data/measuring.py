@@ -15,8 +15,8 @@ from napari_unit.geometry.regions import Region
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.storage import ArraySource
 from napari_unit_training.data.checks import ImageProblems
+from napari_unit_training.data.image_files import ImageFiles
 from napari_unit_training.data.scaling import Scaling
-from napari_unit_training.data.training_images import ImageFiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_unit.atomic import written_whole
-from napari_unit_training.events import PreviewWritten
+from napari_unit.runs.events import PreviewWritten
+from napari_unit.runs.sentences import without_folders
 from napari_unit_training.report import pictures, words
 from napari_unit_training.report.curves import FIRST, SECOND, Curve, draw, finite
-from napari_unit_training.report.record import Record, name_of, number, read_record, without_folders
+from napari_unit_training.report.record import Record, name_of, number, read_record
 from napari_unit_training.run_folder import RunFolder
 
 _AUGMENTED = "augmented.png"

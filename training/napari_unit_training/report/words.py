@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from napari_unit_training.config import TrainSettings
-from napari_unit_training.events import (
+from napari_unit.runs.events import (
     Finished,
     Paused,
     QualityMeasured,
@@ -15,7 +14,9 @@ from napari_unit_training.events import (
     WentBack,
     WentOn,
 )
-from napari_unit_training.report.record import Record, name_of, number, without_folders
+from napari_unit.runs.sentences import without_folders
+from napari_unit_training.config import TrainSettings
+from napari_unit_training.report.record import Record, name_of, number
 
 _LITTLE_OF_THE_WAY = 0.2
 _MISSING = "–"

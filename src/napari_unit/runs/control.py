@@ -27,6 +27,10 @@ class Control:
         """Return whether this is asked for now."""
         return (self.folder / request).exists()
 
+    def asked(self) -> set[Request]:
+        """Return what is asked for now."""
+        return {request for request in get_args(Request) if self.asks_for(request)}
+
     def obeyed(self, request: Request) -> None:
         """Take note that a request was done."""
         (self.folder / request).unlink(missing_ok=True)

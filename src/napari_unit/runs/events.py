@@ -1,10 +1,12 @@
-"""What a run tells the outside: plain frozen values, and their JSON lines."""
+"""What a training tells the outside: plain frozen values. As text: `event_lines`."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+OPEN_END = 10**12
+"""Images in all of a run that has a time, as long as their number does not follow from it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,9 @@ class Progress:
         Since the last report.
     seconds_left
         At that speed.
+    memory_bytes
+        What the run takes of its device's memory, or of the computer's on a CPU; None where that
+        cannot be told.
     """
 
     images_seen: int
@@ -130,6 +135,7 @@ class Progress:
     learning_rate: float
     images_per_second: float
     seconds_left: float
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +163,8 @@ class QualityMeasured:
     images_seen
         When it was measured.
     directions
-        From a to b and from b to a: the fields of
-        `napari_unit_training.quality.measures.DirectionQuality`.
+        From a to b and from b to a: names of ``source`` and ``target``, the ``distance`` of
+        translations to real images, and whatever else the trainer measures.
     score
         What the best model is chosen by; smaller is better.
     is_best
@@ -290,9 +296,3 @@ Event = (
     | GaveUp
     | Finished
 )
-
-
-def to_json_line(event: Event, time: str = "") -> str:
-    """Return an event as one line of JSON; ``event`` is its class, ``time`` what is given."""
-    stamp = {"time": time} if time else {}
-    return json.dumps({"event": type(event).__name__, **stamp, **asdict(event)}, default=str)

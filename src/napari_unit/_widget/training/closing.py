@@ -1,0 +1,85 @@
+"""What happens to trainings when the window closes in which they were started."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QMessageBox, QWidget
+
+from napari_unit.runs.control import Control
+from napari_unit.runs.files import RunFiles
+from napari_unit.runs.starting import is_own_child
+
+
+class CloseGuard(QObject):
+    """Asks, before a window closes, what is to become of the trainings that were started in it.
+
+    It belongs to the window: closing the dock widget alone leaves it, and the trainings, as they
+    are. A window that a script closes is not asked about: the trainings go on.
+
+    Parameters
+    ----------
+    window
+        Napari's main window.
+    """
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+        self._runs: list[RunFiles] = []
+        window.installEventFilter(self)
+
+    @classmethod
+    def of(cls, window: QWidget) -> "CloseGuard":
+        """Return the guard of a window; made when it is asked for first."""
+        found: Any = window.findChild(cls)
+        return found if found is not None else cls(window)
+
+    def watch(self, files: RunFiles) -> None:
+        """Ask about this training."""
+        self._runs.append(files)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Ask when the window is about to close; True keeps it open."""
+        if event is None or event.type() != QEvent.Type.Close or watched is not self._window:
+            return False
+        alive = [files for files in self._runs if is_own_child(files)]
+        if not alive or _is_closed_by_script(self._window):
+            return False
+        answer = ask(self._window, [files.path.name for files in alive])
+        if answer == "cancel":
+            event.ignore()
+            return True
+        if answer == "stop":
+            for files in alive:
+                Control(files.control).ask("stop")
+        self._runs.clear()  # napari may send the event again
+        return False
+
+
+def ask(window: QWidget, names: Sequence[str]) -> str:
+    """Return ``"keep"``, ``"stop"`` or ``"cancel"``, as the person says."""
+    box = QMessageBox(window)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("A training is running")
+    what = f"The training {names[0]!r} is" if len(names) == 1 else f"{len(names)} trainings are"
+    box.setText(f"{what} still running.")
+    box.setInformativeText(
+        "It can go on without napari: the Train widget finds it again the next time. Or it is "
+        "stopped after the step at work and saved, and can be resumed."
+    )
+    keep = box.addButton("Keep training", QMessageBox.ButtonRole.AcceptRole)
+    stop = box.addButton("Stop and save", QMessageBox.ButtonRole.DestructiveRole)
+    cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(keep)
+    box.setEscapeButton(cancel)
+    box.exec()
+    clicked = box.clickedButton()
+    box.deleteLater()
+    return "keep" if clicked is keep else "stop" if clicked is stop else "cancel"
+
+
+def _is_closed_by_script(window: Any) -> bool:
+    """Tell whether ``viewer.close()`` closes the window: it has closed the canvas before."""
+    canvas = getattr(window, "_qt_viewer", None)
+    return canvas is not None and canvas.isHidden()

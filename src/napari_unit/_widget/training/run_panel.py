@@ -1,0 +1,276 @@
+"""The trainings there are, and how the chosen one is doing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_unit._widget.status import wrapping_label
+from napari_unit._widget.training.curves import Curves
+from napari_unit._widget.training.words import (
+    notes_in_words,
+    pace_in_words,
+    quality_in_words,
+    state_in_words,
+    title_of,
+    troubles_in_words,
+)
+from napari_unit.runs.control import Control, Request
+from napari_unit.runs.listing import RunView
+
+_ROWS = 4
+_BAR_STEPS = 1000
+
+
+class RunPanel(QWidget):
+    """A list of trainings; what the chosen one tells; buttons for what can be asked of it."""
+
+    chosen = Signal()
+    """Another training is looked at."""
+    resumed = Signal(object)
+    """Someone wants to go on with a training: its files."""
+    opened = Signal()
+    """Someone wants to open the folder of a training elsewhere."""
+    use_asked = Signal(object)
+    """Someone wants the model of a training: its `RunView`."""
+    preview_toggled = Signal(bool)
+    """Someone wants the preview layers, or not."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._views: list[RunView] = []
+        self._to_stop: set[Path] = set()
+        self.run_list = QListWidget()
+        self.empty_note = wrapping_label("note")
+        self.state_label = wrapping_label("state")
+        self.bar = QProgressBar()
+        self.pace_label = wrapping_label("note")
+        self.trouble_label = wrapping_label("message")
+        self.quality_label = wrapping_label("note")
+        self.notes_label = wrapping_label("note")
+        self.curves = Curves()
+        self.pause_button = QPushButton("Pause")
+        self.stop_button = QPushButton("Stop")
+        self.checkpoint_button = QPushButton("Save")
+        self.resume_button = QPushButton("Resume")
+        self.preview_button = QPushButton("Preview")
+        self.use_button = QPushButton("Use this model…")
+        self.report_button = QPushButton("Report")
+        self.folder_button = QPushButton("Folder")
+        self.open_button = QPushButton("Open…")
+        self._lay_out()
+        self._explain()
+        self._connect()
+        self.show_views([])
+
+    def _lay_out(self) -> None:
+        self.run_list.setFixedHeight(self.fontMetrics().height() * _ROWS + 18)
+        self.run_list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.run_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.bar.setRange(0, _BAR_STEPS)
+        self.bar.setAccessibleName("Progress")
+        buttons = QGridLayout()
+        buttons.setSpacing(4)
+        rows = (
+            (self.pause_button, self.stop_button, self.checkpoint_button, self.resume_button),
+            (self.preview_button, self.report_button, self.folder_button, self.open_button),
+        )
+        for row, in_row in enumerate(rows):
+            for column, button in enumerate(in_row):
+                button.setAutoDefault(True)  # the return key presses it, as the space bar does
+                buttons.addWidget(button, row, column)
+        self.use_button.setObjectName("primary")
+        self.use_button.setAutoDefault(True)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(5)
+        label = QLabel("Trainings")
+        label.setBuddy(self.run_list)
+        outer.addWidget(label)
+        for part in (
+            self.run_list, self.empty_note, self.state_label, self.bar, self.pace_label,
+            self.trouble_label, self.curves, self.quality_label, self.notes_label,
+        ):  # fmt: skip
+            outer.addWidget(part)
+        outer.addLayout(buttons)
+        outer.addWidget(self.use_button)
+
+    def _explain(self) -> None:
+        self.trouble_label.setProperty("kind", "hint")
+        self.run_list.setAccessibleName("Trainings")
+        self.run_list.setToolTip("Trainings in your folder, those that run first.")
+        self.pause_button.setToolTip("Wait after the step at work, or go on. Memory stays taken.")
+        self.stop_button.setToolTip("Save after the step at work and end; it can be resumed.")
+        self.checkpoint_button.setToolTip("Save a checkpoint after the step at work, and go on.")
+        self.resume_button.setToolTip("Go on with this training where it was last saved.")
+        self.preview_button.setCheckable(True)
+        self.preview_button.setToolTip(
+            "Show a few fixed crops and their translations as layers that change as it learns."
+        )
+        self.report_button.setToolTip("Open the page on this training in the browser.")
+        self.folder_button.setToolTip("Open the folder of this training.")
+        self.open_button.setToolTip("Look at a training in another folder.")
+        self.use_button.setToolTip(
+            "Save the best model among your own, and choose it in the Translate widget."
+        )
+
+    def _connect(self) -> None:
+        self.run_list.currentRowChanged.connect(self._choose)
+        self.pause_button.clicked.connect(self._pause_or_go_on)
+        self.stop_button.clicked.connect(lambda: self._ask("stop"))
+        self.checkpoint_button.clicked.connect(lambda: self._ask("checkpoint"))
+        self.resume_button.clicked.connect(self._resume)
+        self.preview_button.toggled.connect(self.preview_toggled)
+        self.report_button.clicked.connect(lambda: self._open(report=True))
+        self.folder_button.clicked.connect(lambda: self._open(report=False))
+        self.open_button.clicked.connect(self.opened)
+        self.use_button.clicked.connect(self._use)
+
+    @property
+    def current(self) -> RunView | None:
+        """The training that is looked at."""
+        row = self.run_list.currentRow()
+        return self._views[row] if 0 <= row < len(self._views) else None
+
+    @property
+    def views(self) -> tuple[RunView, ...]:
+        """All trainings, as they were seen last."""
+        return tuple(self._views)
+
+    def choose(self, path: Path) -> bool:
+        """Look at the training in a folder; False where there is none in the list."""
+        paths = [view.files.path for view in self._views]
+        if path not in paths:
+            return False
+        self.run_list.setCurrentRow(paths.index(path))
+        return True
+
+    def show_views(self, views: Sequence[RunView]) -> None:
+        """Show the trainings as they are now; the one that is looked at stays."""
+        before = self.current
+        path = None if before is None else before.files.path
+        self._views = list(views)
+        self._insist()
+        paths = [view.files.path for view in self._views]
+        blocked = self.run_list.blockSignals(True)
+        while self.run_list.count() > len(views):
+            self.run_list.takeItem(self.run_list.count() - 1)
+        for row, view in enumerate(views):
+            item = self.run_list.item(row)
+            if item is None:
+                item = QListWidgetItem()
+                self.run_list.addItem(item)
+            if item.text() != title_of(view):
+                item.setText(title_of(view))
+            item.setToolTip(str(view.files.path))
+        row = paths.index(path) if path in paths else (0 if paths else -1)
+        self.run_list.setCurrentRow(row)
+        self.run_list.blockSignals(blocked)
+        self.empty_note.setText("There is no training yet." if not views else "")
+        self.empty_note.setVisible(not views)
+        if (self.current is None) != (before is None) or path not in paths:
+            self.chosen.emit()
+        self._show_current()
+
+    def _choose(self) -> None:
+        self.chosen.emit()
+        self._show_current()
+
+    def _show_current(self) -> None:
+        view = self.current
+        self._enable(view)
+        parts = (self.state_label, self.bar, self.pace_label, self.trouble_label,
+                 self.quality_label, self.notes_label, self.curves)  # fmt: skip
+        if view is None:
+            for part in parts:
+                part.hide()
+            return
+        story = view.story
+        self._say(self.state_label, state_in_words(view))
+        total = story.images_total
+        self.bar.setVisible(view.is_at_work)
+        if total and view.state != "starting":
+            self.bar.setRange(0, _BAR_STEPS)
+            self.bar.setValue(min(_BAR_STEPS, story.images_seen * _BAR_STEPS // total))
+        else:
+            self.bar.setRange(0, 0)
+        runs = view.state in ("running", "stopping") and story.reports
+        pace = pace_in_words(story.reports[-1], is_open=total is None) if runs else ""
+        self._say(self.pace_label, pace)
+        self._say(self.trouble_label, troubles_in_words(view))
+        self._say(self.quality_label, quality_in_words(view))
+        self._say(self.notes_label, notes_in_words(view))
+        self.curves.show()
+        self.curves.show_story(story)
+
+    def _say(self, label: QLabel, text: str) -> None:
+        label.setText(text)
+        label.setVisible(bool(text))
+
+    def _enable(self, view: RunView | None) -> None:
+        asked = set() if view is None else Control(view.files.control).asked()
+        listens = view is not None and view.state in ("starting", "running", "paused")
+        self.pause_button.setEnabled(listens and "stop" not in asked)
+        self.pause_button.setText("Go on" if "pause" in asked and listens else "Pause")
+        self.stop_button.setEnabled(listens and "stop" not in asked)
+        runs = view is not None and view.state == "running"
+        self.checkpoint_button.setEnabled(runs and "checkpoint" not in asked)
+        self.resume_button.setEnabled(view is not None and view.can_resume)
+        self.use_button.setEnabled(view is not None and view.has_model)
+        has_preview = view is not None and view.files.latest_preview_path.is_file()
+        self.preview_button.setEnabled(has_preview or self.preview_button.isChecked())
+        self.report_button.setEnabled(view is not None and view.files.report_path.is_file())
+        self.folder_button.setEnabled(view is not None)
+
+    def _insist(self) -> None:
+        """Ask again to stop: what is asked before a training listens is forgotten by it."""
+        for view in self._views:
+            if view.files.path not in self._to_stop:
+                continue
+            if view.is_at_work:
+                Control(view.files.control).ask("stop")
+            else:
+                self._to_stop.discard(view.files.path)
+
+    def _ask(self, request: Request) -> None:
+        if self.current is not None:
+            if request == "stop" and self.current.state == "starting":
+                self._to_stop.add(self.current.files.path)
+            Control(self.current.files.control).ask(request)
+            self._enable(self.current)
+
+    def _pause_or_go_on(self) -> None:
+        if self.current is None:
+            return
+        control = Control(self.current.files.control)
+        if control.asks_for("pause"):
+            control.obeyed("pause")
+        else:
+            control.ask("pause")
+        self._enable(self.current)
+
+    def _resume(self) -> None:
+        if self.current is not None:
+            self.resume_button.setEnabled(False)
+            self.resumed.emit(self.current.files)
+
+    def _use(self) -> None:
+        if self.current is not None:
+            self.use_asked.emit(self.current)
+
+    def _open(self, *, report: bool) -> None:
+        if self.current is not None:
+            files = self.current.files
+            path = files.report_path if report else files.path
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

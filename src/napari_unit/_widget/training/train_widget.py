@@ -1,0 +1,85 @@
+"""The dock widget that trains a model."""
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from napari_unit._widget.style import stylesheet
+from napari_unit._widget.training.runs_tab import RunsTab
+from napari_unit._widget.training.setup_tab import SetupTab
+from napari_unit.runs.files import RunFiles
+from napari_unit.runs.starting import runs_root
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+class TrainWidget(QWidget):
+    """Choose images of two domains, look at what they are taken for, train, and watch.
+
+    Trainings run in processes of their own: they go on when napari is closed, and are found again.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer that the widget is docked in.
+    """
+
+    def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        root = runs_root()
+        self.setup = SetupTab(napari_viewer, root)
+        self.runs = RunsTab(napari_viewer, root)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(_scrolling(self.setup), "New")
+        self.tabs.addTab(_scrolling(self.runs), "Trainings")
+        self.tabs.setDocumentMode(True)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(6, 4, 6, 6)
+        outer.addWidget(self.tabs)
+        self.setup.started.connect(self._show_started)
+        self.runs.found_at_work.connect(self._show_runs)
+        self._viewer.events.theme.connect(self._restyle)
+        self._restyle()
+
+    def _restyle(self, event: Any = None) -> None:
+        theme = get_theme(self._viewer.theme)
+        self.setStyleSheet(stylesheet(theme))
+        self.runs.panel.curves.restyle(theme)
+
+    def _show_started(self, files: RunFiles) -> None:
+        self._show_runs()
+        self.runs.show_run(files.path)
+
+    def _show_runs(self) -> None:
+        self.tabs.setCurrentIndex(1)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Let go of everything when the dock is closed: napari then takes the widget out of it."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._let_go()
+        super().changeEvent(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Let go of everything when the widget is closed as a window of its own."""
+        self._let_go()
+        super().closeEvent(event)
+
+    def _let_go(self) -> None:
+        """Look no more, and prepare nothing; trainings go on."""
+        self.setup.let_go()
+        self.runs.let_go()
+
+
+def _scrolling(inside: QWidget) -> QScrollArea:
+    """Return an area that scrolls where the screen is too low."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    return area

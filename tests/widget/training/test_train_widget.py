@@ -1,0 +1,106 @@
+"""How the widget looks and opens."""
+
+import subprocess
+import sys
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QPushButton
+
+pytestmark = pytest.mark.qt
+
+
+def test_it_fits_a_laptop_with_everything_shown(bench, image_folders):
+    at = bench()
+    at.fill(*image_folders)
+    at.form.fold_button.click()
+    at.setup.status.say("error", "A sentence of some length that says what went wrong. " * 4)
+    assert at.widget.sizeHint().height() < 700
+    assert at.widget.minimumSizeHint().height() < 400
+    assert at.widget.minimumSizeHint().width() < 400
+    for tab in (at.setup, at.widget.runs):
+        assert tab.minimumSizeHint().width() < 380, "what does not fit is cut off at the side"
+
+
+def test_it_follows_the_theme(bench, image_folders):
+    from napari_unit.runs.events import Progress, Started
+    from napari_unit.runs.story import Story
+
+    at = bench()
+    started = Started(0, 9, "cpu", "float32", ("a", "b"), (1, 1), ())
+    report = Progress(4, 9, {"cycle_a": 0.5, "cycle_b": 0.4}, 1e-4, 2.0, 2.5)
+    at.panel.curves.show_story(Story((started, report)))
+    dark, background = at.widget.styleSheet(), at.panel.curves.losses.backgroundBrush().color()
+    at.viewer.theme = "light"
+    assert at.widget.styleSheet() != dark
+    assert at.panel.curves.losses.backgroundBrush().color().lightness() > background.lightness()
+
+
+def test_every_field_says_what_it_is_for(bench):
+    at = bench()
+    kinds = (QLineEdit, QComboBox, QCheckBox, QPushButton, QAbstractSpinBox)
+    fields = [field for kind in kinds for field in at.widget.findChildren(kind)]
+    assert len(fields) > 25
+    for field in fields:
+        if field.objectName().startswith("qt_"):  # a part of Qt's own
+            continue
+        name = field.accessibleName() or getattr(field, "text", str)()
+        assert field.toolTip(), name
+        assert name, field.toolTip()
+
+
+def test_it_is_reached_by_the_keyboard(bench, image_folders):
+    at = bench()
+    at.fill(*image_folders)
+    reached, focus = [], at.form.panels[0].name_edit
+    while focus not in reached:
+        reached.append(focus)
+        focus = focus.nextInFocusChain()
+    reached = [field for field in reached if field.focusPolicy() & Qt.FocusPolicy.TabFocus]
+    for wanted in (
+        at.form.panels[0].source_list, at.form.panels[1].files_button, at.form.preset_choice,
+        at.form.minutes_box, at.form.fold_button, at.setup.check_button,
+    ):  # fmt: skip
+        assert wanted in reached, wanted.toolTip()
+    assert reached.index(at.form.panels[0].name_edit) < reached.index(at.form.minutes_box)
+    at.qtbot.keyClick(at.setup.check_button, Qt.Key.Key_Return)
+    assert not at.form.isEnabled()
+    at.wait(lambda: at.form.isEnabled())
+
+
+def test_it_comes_from_the_plugin_menu(make_napari_viewer, root):
+    viewer = make_napari_viewer()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-unit", "Train")
+    assert not widget.setup.check_button.isEnabled()
+
+
+OPENING = """
+import sys, time
+import napari
+
+viewer = napari.Viewer(show=False)
+began_s = time.process_time()
+from napari_unit._widget.training.train_widget import TrainWidget
+widget = TrainWidget(viewer)
+opened_s = time.process_time()
+viewer.window.add_dock_widget(widget)
+unwanted = ("torch", "kornia", "pyqtgraph", "tifffile", "zarr")
+heavy = [name for name in unwanted if name in sys.modules]
+print(opened_s - began_s, heavy)
+viewer.close()
+"""
+
+
+def test_it_opens_at_once_and_without_what_it_does_not_need_yet():
+    ran = subprocess.run(
+        [sys.executable, "-c", OPENING],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    # processor time, imports included: by the clock it would be the machine's other work as well
+    opening_s, heavy = ran.stdout.strip().splitlines()[-1].split(maxsplit=1)
+    assert heavy == "[]"
+    assert float(opening_s) < 0.3
