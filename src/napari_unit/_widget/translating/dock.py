@@ -11,6 +11,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_unit._widget.models_hub import models_hub
 from napari_unit._widget.scrolled import scrolled
 from napari_unit._widget.status import StatusPanel, wrapping_label
 from napari_unit._widget.style import stylesheet
@@ -122,6 +123,7 @@ class TranslateWidget(QWidget):
         preview.failed.connect(partial(self.status.say, "error"))
         preview.ended.connect(partial(self.preview_box.setChecked, False))
         self._viewer.layers.events.removed.connect(self._forget_pair)
+        models_hub().saved.connect(self._adopt)
         self.destroyed.connect(queue.abandon)
         self.destroyed.connect(preview.abandon)
         self._viewer.events.theme.connect(self._restyle)
@@ -169,6 +171,12 @@ class TranslateWidget(QWidget):
         self._settle()
         self.cancel_button.setEnabled(True)
         self.cancel_button.setFocus()
+
+    def _adopt(self, path: Path) -> None:
+        """Choose a model that was just trained and saved."""
+        self.form.model_choice.reload()
+        if not self.queue.is_running:
+            self.form.model_choice.choose(path)
 
     def _tell(self, progress: Any) -> None:
         of = f"Image {self.queue.number} of {self.queue.n_items}: "
