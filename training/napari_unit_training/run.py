@@ -123,13 +123,13 @@ class Run:
                     events = self._advance()
                 yield from events
                 if self.control.asks_for("checkpoint"):
-                    yield self._save_or_go_back()
+                    yield self._save_as_asked()
                     self.control.obeyed("checkpoint")
                 if self.control.asks_for("pause"):
                     yield from self._wait()
                 if self.control.asks_for("stop"):
                     if session.images_seen > self.saved_at:
-                        yield self._save_or_go_back()
+                        yield self._save_as_asked()
                     self.control.obeyed("stop")
                     yield self._ended(Stopped(session.images_seen))
                     return
@@ -273,6 +273,14 @@ class Run:
             # takes about as long as the measuring before it, so cadence.quality bounds both
             export_model(path, self.session, self.data, with_statistics=True)
         return self._told(measured)
+
+    def _save_as_asked(self) -> Event:
+        """Save, the model too: whoever asks may want to use it as it is now."""
+        event = self._save_or_go_back()
+        if isinstance(event, CheckpointSaved):
+            path = self.folder.last_model_path
+            export_model(path, self.session, self.data, with_statistics=False)
+        return event
 
     def _save_or_go_back(self) -> Event:
         try:

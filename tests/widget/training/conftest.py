@@ -144,6 +144,12 @@ def bench(make_napari_viewer: Any, qtbot: Any, root: Path) -> Callable[..., Benc
     return sit_down
 
 
+@pytest.fixture
+def bench_at(qtbot: Any, root: Path) -> Callable[[Any, Any], Bench]:
+    """Return a function that sits down at a viewer with the widget in it."""
+    return lambda viewer, widget: Bench(viewer, widget, qtbot, root)
+
+
 class Ticker:
     """A clock on the thread that draws, which stands still while that is held up."""
 
