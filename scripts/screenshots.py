@@ -1,6 +1,6 @@
-"""Make the pictures of the dock widget for the documentation, from a real run in a real viewer.
+"""Make the pictures of the dock widgets for the documentation, from real runs in a real viewer.
 
-Usage: python scripts/screenshots.py [--model PATH] [--out docs/screenshots]
+Usage: python scripts/screenshots.py [--model PATH] [--seconds 180] [--out docs/screenshots]
 
 Needs a display; without one: xvfb-run -s "-screen 0 1600x1000x24" python scripts/screenshots.py
 """
@@ -9,12 +9,17 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import napari
+from PIL import Image
 from qtpy.QtWidgets import QApplication, QToolButton
 
+from napari_unit._widget.training import train_widget
+
 PLUGIN = "napari-unit"
-SIZE_PX = (1400, 900)
+SIZE_PX = (1366, 768)
+FRAME_PX = (820, 461)
 PATIENCE_S = 600.0
 
 
@@ -46,19 +51,82 @@ def open_activity_dock(viewer: napari.Viewer) -> None:
     viewer.window._qt_window.findChild(QToolButton, "QtActivityButton").click()
 
 
-def compare(viewer: napari.Viewer) -> None:
-    """Show the image above its translation, near enough to see nuclei."""
+def translating(viewer: napari.Viewer, model: Path | None, out: Path) -> None:
+    """Open the sample, run the dock on it, and save a picture before, during and after."""
+    viewer.open_sample(PLUGIN, "nuclei")
+    # the labels lie on the image and would hide what the translation does to it
     viewer.layers.remove("simulated nuclei labels")
-    viewer.canvas.grid.enabled = True
-    viewer.canvas.grid.shape = (2, 1)
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Translate")
+    if model is not None:
+        widget.form.open_model(model)
     viewer.reset_view()
-    viewer.scene.camera.zoom *= 1.6
+    wait_until(lambda: "About" in widget.estimate_label.text())
+    take(viewer, out / "widget_ready.png")
+
+    widget.preview_box.click()
+    wait_until(lambda: widget.preview.layer is not None and not widget.preview_label.text())
+    take(viewer, out / "widget_preview.png")
+    widget.preview_box.click()
+
+    open_activity_dock(viewer)
+    widget.form.statistics_choice.setCurrentIndex(1)
+    widget.run_button.click()
+    wait_until(lambda: "Translating" in widget.status.phase.text() or not widget.queue.is_running)
+    take(viewer, out / "widget_running.png")
+    wait_until(lambda: not widget.queue.is_running)
+    if widget.status.kind != "done":
+        raise RuntimeError(widget.status.message.text())
+    open_activity_dock(viewer)
+    widget.compare_button.click()
+    viewer.reset_view()
+    take(viewer, out / "widget_result.png")
+    widget.compare_button.click()
+    viewer.window.remove_dock_widget(dock)
+    viewer.layers.clear()
+
+
+def training(viewer: napari.Viewer, seconds: float, work: Path, out: Path) -> None:
+    """Train on the sample pair for a while, and make pictures and an animation of it."""
+    train_widget.runs_root = lambda: work  # not among the trainings of who makes the pictures
+    viewer.open_sample(PLUGIN, "two-domains")
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
+    form = widget.setup.form
+    for panel, name in zip(form.panels, ("fluorescence", "absorption"), strict=True):
+        panel.add_layer(viewer.layers[name])
+    form.minutes_box.setValue(10 * seconds / 60)  # stopped before
+    viewer.reset_view()
+    widget.setup.check_button.click()
+    wait_until(widget.setup.start_button.isEnabled)
+    take(viewer, out / "train_setup.png")
+    widget.setup.start_button.click()
+    panel = widget.runs.panel
+    wait_until(panel.preview_button.isEnabled)
+    for layer in viewer.layers:
+        layer.visible = False
+    panel.preview_button.click()
+    wait_until(lambda: len(viewer.layers) == 8)
+    viewer.reset_view()
+    frames: list[Image.Image] = []
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        settle(seconds / 24)
+        shot = viewer.screenshot(canvas_only=False, flash=False)
+        frames.append(Image.fromarray(shot[..., :3]).resize(FRAME_PX, Image.Resampling.LANCZOS))
+    take(viewer, out / "train_running.png")
+    panel.stop_button.click()
+    wait_until(lambda: panel.current is not None and panel.current.state == "stopped")
+    first, *rest = [frame.quantize(96, dither=Image.Dither.NONE) for frame in frames]
+    first.save(
+        out / "training.gif", save_all=True, append_images=rest, duration=350, loop=0, optimize=True
+    )
+    print(out / "training.gif")
 
 
 def main() -> None:
-    """Open the sample, run the widget on it, and save a picture before, during and after."""
+    """Make all pictures, from real runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="model file; without it, the bundled model")
+    parser.add_argument("--seconds", type=float, default=180.0, help="of training (180)")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -66,26 +134,9 @@ def main() -> None:
     viewer = napari.Viewer(show=False)
     viewer.window.show()
     viewer.window.resize(*SIZE_PX)
-    viewer.open_sample(PLUGIN, "nuclei")
-    # the labels lie on the image and would hide what the translation does to it
-    viewer.layers[-1].visible = False
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Translate")
-    if arguments.model is not None:
-        widget.form.model_choice.open_file(arguments.model)
-    viewer.reset_view()
-    take(viewer, arguments.out / "widget_ready.png")
-
-    open_activity_dock(viewer)
-    widget.run_button.click()
-    wait_until(lambda: "left" in widget.status.time_left.text())
-    take(viewer, arguments.out / "widget_running.png")
-    open_activity_dock(viewer)
-
-    wait_until(lambda: widget.run_button.isEnabled())
-    if widget.status.kind != "done":
-        raise RuntimeError(widget.status.message.text())
-    compare(viewer)
-    take(viewer, arguments.out / "widget_result.png")
+    translating(viewer, arguments.model, arguments.out)
+    with TemporaryDirectory() as work:
+        training(viewer, arguments.seconds, Path(work), arguments.out)
     viewer.close()
 
 
