@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.files import open_path
 from napari_unit.images.source_image import SourceImage
 from napari_unit.models import zoo
+from napari_unit.models.card import read_card
+from napari_unit.models.relabeling import with_card
 from napari_unit.request import TranslationRequest
 
 RANGE = IntensityScaling("range", 0.0, 255.0)
@@ -180,6 +183,14 @@ def test_models_are_listed_and_shown(
     assert "synthetic: dna; intensities by percentiles 0.5 to 99.5, typically 100 to" in shown
     assert "width 2, 1 residual blocks" in shown
     assert "without statistics of training crops" in shown
+    assert "author" not in shown
+    path = zoo.bundled_folder() / "stain.safetensors"
+    card = replace(read_card(path), author="Ada", license="CC-BY-4.0")
+    with_card(path, card, workplace / "named.safetensors")
+    assert cli.main(["models", "named.safetensors"]) == 0
+    shown = capsys.readouterr().out
+    assert "author: Ada" in shown
+    assert "license: CC-BY-4.0" in shown
     assert cli.main(["models", "cells"]) == 2
     assert "no model 'cells'" in capsys.readouterr().err
 

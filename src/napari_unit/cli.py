@@ -284,6 +284,9 @@ def _show_card(card: "ModelCard", with_statistics: bool, console: Any) -> None:
 
     console.print(card.name, style="bold", highlight=False, markup=False)
     console.print(card.description, highlight=False, markup=False)
+    for what, said in (("author", card.author), ("license", card.license)):
+        if said:
+            console.print(f"  {what}: {said}", highlight=False, markup=False)
     for domain in card.domains:
         window = domain.typical_window
         console.print(

@@ -128,6 +128,8 @@ def test_a_later_napari_finds_what_runs_and_what_has_run(bench, image_folders, m
         later.wait_for_state("stopped")
     finally:
         starting._CHILDREN.update(children)
+    for child in children.values():
+        child.wait(60)
     last = bench()
     last.wait(lambda: last.view is not None)
     assert last.view.state == "stopped"
