@@ -23,6 +23,7 @@ def stylesheet(theme: Any) -> str:
             border: 1px solid {theme.icon.as_hex()};
         }}
         QLineEdit {{ padding: 2px 7px; }}
+        QPlainTextEdit {{ background-color: {theme.foreground.as_hex()}; }}
         QPushButton {{ padding: 4px 12px; }}
         QPushButton#primary:enabled {{ background-color: {current}; font-weight: bold; }}
         QPushButton#primary:enabled:hover {{ background-color: {theme.highlight.as_hex()}; }}

@@ -90,10 +90,12 @@ class Curves(QWidget):
             plot.getViewBox().setMenuEnabled(False)
             plot.setAccessibleName(title.capitalize())
             plot.getAxis("left").setWidth(42)
-            plot.getAxis("left").setStyle(maxTextLevel=1)
+            plot.getAxis("left").setStyle(maxTextLevel=0)
             plot.showGrid(x=False, y=True, alpha=0.15)
         self._layout.insertWidget(0, self.losses)
         self._layout.addWidget(self.quality)
+        self.quality.setXLink(self.losses)
+        self.quality.getViewBox().setLimits(yMin=0.0)
         self.losses.setLogMode(x=False, y=True)
         self.losses.setToolTip(
             "Terms of the objective, of both domains together. In an adversarial training they "

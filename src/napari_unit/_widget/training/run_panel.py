@@ -100,11 +100,12 @@ class RunPanel(QWidget):
         outer.addWidget(label)
         for part in (
             self.run_list, self.empty_note, self.state_label, self.bar, self.pace_label,
-            self.trouble_label, self.curves, self.quality_label, self.notes_label,
+            self.trouble_label, self.curves, self.quality_label,
         ):  # fmt: skip
             outer.addWidget(part)
         outer.addLayout(buttons)
         outer.addWidget(self.use_button)
+        outer.addWidget(self.notes_label)  # last: they can be long
 
     def _explain(self) -> None:
         self.trouble_label.setProperty("kind", "hint")
