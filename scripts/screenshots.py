@@ -16,6 +16,7 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication, QToolButton
 
 from napari_unit._widget.training import train_widget
+from napari_unit._widget.translating import remembered
 
 PLUGIN = "napari-unit"
 SIZE_PX = (1366, 768)
@@ -71,7 +72,7 @@ def translating(viewer: napari.Viewer, model: Path | None, out: Path) -> None:
     open_activity_dock(viewer)
     widget.form.statistics_choice.setCurrentIndex(1)
     widget.run_button.click()
-    wait_until(lambda: "Translating" in widget.status.phase.text() or not widget.queue.is_running)
+    wait_until(lambda: widget.status.bar.maximum() > 0 and widget.status.bar.value() > 300)
     take(viewer, out / "widget_running.png")
     wait_until(lambda: not widget.queue.is_running)
     if widget.status.kind != "done":
@@ -131,11 +132,13 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
 
-    viewer = napari.Viewer(show=False)
-    viewer.window.show()
-    viewer.window.resize(*SIZE_PX)
-    translating(viewer, arguments.model, arguments.out)
     with TemporaryDirectory() as work:
+        # what the person who makes the pictures has chosen before is not for the manual
+        remembered.settings_path = lambda: Path(work) / "translate.json"
+        viewer = napari.Viewer(show=False)
+        viewer.window.show()
+        viewer.window.resize(*SIZE_PX)
+        translating(viewer, arguments.model, arguments.out)
         training(viewer, arguments.seconds, Path(work), arguments.out)
     viewer.close()
 
