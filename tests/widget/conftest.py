@@ -90,6 +90,7 @@ def no_job_left(request: pytest.FixtureRequest) -> Iterator[None]:
     from napari.utils.progress import progress
     from qtpy.QtCore import QThreadPool
 
+    from napari_unit._widget import errands
     from napari_unit._widget.translating import running
 
     yield
@@ -97,6 +98,7 @@ def no_job_left(request: pytest.FixtureRequest) -> Iterator[None]:
     for _ in range(20):  # what the workers have sent is delivered here
         request.getfixturevalue("qapp").processEvents()
     assert not running.UNDERWAY, "a translation has not ended"
+    assert not errands.UNDERWAY, "an errand has not ended"
     assert not list(progress._all_instances), "a progress bar is still open"
 
 

@@ -1,7 +1,5 @@
 """A line that shows and hides what is below it."""
 
-from collections.abc import Sequence
-
 from qtpy.QtWidgets import QPushButton, QWidget
 
 
@@ -12,19 +10,22 @@ class Fold(QPushButton):
     ----------
     text
         What is below.
-    parts
-        The widgets; hidden at first.
     """
 
-    def __init__(self, text: str, parts: Sequence[QWidget]) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self._text = text
-        self._parts = tuple(parts)
+        self._parts: tuple[QWidget, ...] = ()
         self.setObjectName("fold")
         self.setCheckable(True)
         self.setAutoDefault(True)  # the return key presses it, as the space bar does
         self.toggled.connect(self._show)
         self._show(False)
+
+    def hold(self, *parts: QWidget) -> None:
+        """Take widgets to show and hide; they are hidden at first."""
+        self._parts += parts
+        self._show(self.isChecked())
 
     def unfold(self) -> None:
         """Show what is below."""

@@ -20,7 +20,7 @@ def no_training_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """End the trainings of a test; fail where it leaves work of the widget behind."""
     from qtpy.QtCore import QThreadPool
 
-    from napari_unit._widget.training import errands
+    from napari_unit._widget import errands
 
     yield
     for child in starting._CHILDREN.values():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from napari_unit._widget.training.errands import Step
+from napari_unit._widget.errands import Step
 from napari_unit.images.copying import copy_to_tiff, is_same_as_file
 from napari_unit.images.source_image import SourceImage
 from napari_unit.runs.files import RunFiles

@@ -7,10 +7,10 @@ from typing import Any
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
+from napari_unit._widget.errands import Errand, once
 from napari_unit._widget.models_hub import models_hub
 from napari_unit._widget.status import StatusPanel
 from napari_unit._widget.training.closing import CloseGuard
-from napari_unit._widget.training.errands import Errand, once
 from napari_unit._widget.training.preview_layers import PreviewLayers, read_pictures
 from napari_unit._widget.training.run_panel import RunPanel
 from napari_unit._widget.training.use_dialog import UseDialog

@@ -9,13 +9,13 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QLabel,
     QLineEdit,
-    QPushButton,
     QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_unit._widget.choices import OptionChoice
+from napari_unit._widget.fold import Fold
 from napari_unit._widget.options import DEVICES
 from napari_unit._widget.training.domain_panel import DomainPanel
 from napari_unit._widget.training.preparing import Wanted
@@ -48,7 +48,6 @@ class SetupForm(QWidget):
         self.preset_choice = OptionChoice((p.name, p.words, p.meaning) for p in PRESETS)
         self.minutes_box = QDoubleSpinBox()
         self.bright_box = QCheckBox("Bright stays bright")
-        self.fold_button = QPushButton()
         self.device_choice = OptionChoice(DEVICES)
         self.images_box = _optional("by the time", 10**9)
         self.width_box = _optional(_AS_PRESET, 512)
@@ -60,7 +59,6 @@ class SetupForm(QWidget):
         self._lay_out()
         self._explain()
         self._connect()
-        self._unfold(False)
         self._take_preset()
 
     def _lay_out(self) -> None:
@@ -84,22 +82,25 @@ class SetupForm(QWidget):
         self._add_row("Preset", self.preset_choice)
         self._add_row("Time", self.minutes_box)
         grid.addWidget(self.bright_box, grid.rowCount(), 1)
+        self.fold_button = Fold("More options")
         grid.addWidget(self.fold_button, grid.rowCount(), 0, 1, 2)
-        self._folded = [
-            part
-            for text, field in (
-                ("Device", self.device_choice),
-                ("Crops to see", self.images_box),
-                ("Width", self.width_box),
-                ("Crop (px)", self.crop_box),
-                ("Batch", self.batch_box),
-                ("Held out", self.held_out_box),
-                ("Seed", self.seed_box),
-                ("Axes of A", self.axes_edits[0]),
-                ("Axes of B", self.axes_edits[1]),
+        self.fold_button.hold(
+            *(
+                part
+                for text, field in (
+                    ("Device", self.device_choice),
+                    ("Crops to see", self.images_box),
+                    ("Width", self.width_box),
+                    ("Crop (px)", self.crop_box),
+                    ("Batch", self.batch_box),
+                    ("Held out", self.held_out_box),
+                    ("Seed", self.seed_box),
+                    ("Axes of A", self.axes_edits[0]),
+                    ("Axes of B", self.axes_edits[1]),
+                )
+                for part in self._add_row(text, field)
             )
-            for part in self._add_row(text, field)
-        ]
+        )
 
     def _add_row(self, text: str, field: QWidget) -> tuple[QWidget, QWidget]:
         row, label = self._grid.rowCount(), QLabel(text)
@@ -110,9 +111,6 @@ class SetupForm(QWidget):
         return label, field
 
     def _explain(self) -> None:
-        self.fold_button.setObjectName("fold")
-        self.fold_button.setCheckable(True)
-        self.fold_button.setAutoDefault(True)
         self.fold_button.setToolTip("Show or hide the settings that few trainings need.")
         self.preset_choice.setToolTip("Settings to begin with; each says when to take it.")
         self.minutes_box.setToolTip(
@@ -151,7 +149,6 @@ class SetupForm(QWidget):
             box.valueChanged.connect(self.changed)
         for edit in self.axes_edits:
             edit.textChanged.connect(self.changed)
-        self.fold_button.toggled.connect(self._unfold)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -222,11 +219,6 @@ class SetupForm(QWidget):
     def _take_preset(self) -> None:
         chosen = next(p for p in PRESETS if p.name == self.preset_choice.value)
         self.minutes_box.setValue(chosen.minutes)
-
-    def _unfold(self, shown: bool) -> None:
-        self.fold_button.setText(("▾" if shown else "▸") + "  More options")
-        for part in self._folded:
-            part.setVisible(shown)
 
 
 def _optional(unset: str, most: int, step: int = 1) -> QSpinBox:

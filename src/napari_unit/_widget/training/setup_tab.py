@@ -7,10 +7,10 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_unit._widget.errands import Errand, once
 from napari_unit._widget.status import StatusPanel
 from napari_unit._widget.training import preparing
 from napari_unit._widget.training.closing import CloseGuard
-from napari_unit._widget.training.errands import Errand, once
 from napari_unit._widget.training.preparing import Checked, Wanted
 from napari_unit._widget.training.setup_form import SetupForm
 from napari_unit.runs.files import RunFiles

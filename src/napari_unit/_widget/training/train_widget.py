@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from napari_unit._widget.scrolled import scrolled
 from napari_unit._widget.style import stylesheet
 from napari_unit._widget.training.runs_tab import RunsTab
 from napari_unit._widget.training.setup_tab import SetupTab
@@ -35,8 +36,8 @@ class TrainWidget(QWidget):
         self.setup = SetupTab(napari_viewer, root)
         self.runs = RunsTab(napari_viewer, root)
         self.tabs = QTabWidget()
-        self.tabs.addTab(_scrolling(self.setup), "New")
-        self.tabs.addTab(_scrolling(self.runs), "Trainings")
+        self.tabs.addTab(scrolled(self.setup), "New")
+        self.tabs.addTab(scrolled(self.runs), "Trainings")
         self.tabs.setDocumentMode(True)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(6, 4, 6, 6)
@@ -73,13 +74,3 @@ class TrainWidget(QWidget):
         """Look no more, and prepare nothing; trainings go on."""
         self.setup.let_go()
         self.runs.let_go()
-
-
-def _scrolling(inside: QWidget) -> QScrollArea:
-    """Return an area that scrolls where the screen is too low."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(inside)
-    return area

@@ -14,8 +14,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unit._widget.errands import Errand, once
 from napari_unit._widget.status import wrapping_label
-from napari_unit._widget.training.errands import Errand, once
 from napari_unit.models import zoo
 from napari_unit.models.card import ModelCard
 from napari_unit.models.relabeling import own_model_path, with_card

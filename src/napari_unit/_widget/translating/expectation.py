@@ -1,12 +1,9 @@
 """How long what is chosen will take, and how much memory, told before Run is pressed."""
 
-from typing import Any
-
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_unit._widget.errands import Errand, once
 from napari_unit._widget.translating.form import TranslationForm
-from napari_unit._widget.translating.steps import StepWorker
 from napari_unit.estimate import Estimate, Rates, estimate, work_of, work_per_px
 from napari_unit.images.outputs import ResultShape, shape_result
 from napari_unit.images.parts import described_part
@@ -33,7 +30,7 @@ class Expectation(QObject):
         super().__init__(form)
         self._form = form
         self._rates = Rates()
-        self._worker: StepWorker | None = None
+        self._errand: Errand | None = None
         self._is_stale = False
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
@@ -68,7 +65,7 @@ class Expectation(QObject):
         if form.output.kind == "lazy":
             self.told.emit("Only what the viewer shows will be computed, when it is shown.")
             return
-        if self._worker is not None:
+        if self._errand is not None:
             self._is_stale = True
             return
         layer, request = form.layer_choice.layer, form.request()
@@ -85,21 +82,17 @@ class Expectation(QObject):
         result, width, per_px = asked
         is_file = form.output.path is not None
 
-        def steps() -> Any:
-            yield None
-            rate = self._rates.of("cpu" if request.device == "cpu" else request.device, width)
+        def estimated() -> Estimate:
+            rate = self._rates.of(request.device, width)
             if rate is None and request.device == "auto":
                 rate = self._rates.of("cpu", width)
             found = estimate(image, result, request, per_px, rate)
             return Estimate(found.seconds, found.memory_bytes, found.result_bytes, is_file)
 
-        worker = create_worker(
-            steps, _worker_class=StepWorker, _start_thread=False, _ignore_errors=True
-        )
-        worker.returned.connect(self._tell)
-        worker.finished.connect(self._finish)
-        self._worker = worker
-        worker.begin()
+        self._errand = errand = Errand(once(estimated))
+        errand.succeeded.connect(self._tell)
+        errand.ended.connect(self._finish)
+        errand.start()
 
     def _asked(
         self, shown: SourceImage, request: TranslationRequest
@@ -113,12 +106,11 @@ class Expectation(QObject):
         per_px = work_per_px(architecture, source.n_channels, target.n_channels)
         return result, architecture.width, per_px
 
-    def _tell(self, found: Any) -> None:
-        if isinstance(found, Estimate):
-            self.told.emit(found.in_words())
+    def _tell(self, found: Estimate) -> None:
+        self.told.emit(found.in_words())
 
     def _finish(self) -> None:
-        self._worker = None
+        self._errand = None
         if self._is_stale:
             self._is_stale = False
             self._clock.start()

@@ -81,29 +81,29 @@ class TranslationForm(QWidget):
         self._add_row("Model", self.model_choice, model)
         grid.addWidget(self.model_note, grid.rowCount(), 1)
         self._add_row("Direction", self.direction_choice)
-        self.mapping_fold = Fold("Axes and channels", [self.mapping])
+        self.mapping_fold = Fold("Axes and channels")
+        self.mapping_fold.hold(self.mapping)
         grid.addWidget(self.mapping_fold, grid.rowCount(), 0, 1, 2)
         grid.addWidget(self.mapping, grid.rowCount(), 0, 1, 2)
         self._add_row("Area", self.area_choice)
         self._planes_row = self._add_row("Planes", self.planes_choice)
         self._add_row("Result", self.output.choice, self.output)
         self._add_row("Device", self.device_choice)
-        row = grid.rowCount()
-        more = [
+        self.fold_button = Fold("More options")
+        grid.addWidget(self.fold_button, grid.rowCount(), 0, 1, 2)
+        self.fold_button.hold(
             *self._add_row("Images", self.images_fields.choice, self.images_fields),
+            self.images_fields,
             *self._add_row("Statistics", self.statistics_choice),
             *self._add_row("Pixel type", self.dtype_choice),
             *self._add_row("Memory", self.memory_choice),
-            self.images_fields,
-        ]
-        self.fold_button = Fold("More options", more)
-        grid.addWidget(self.fold_button, row, 0, 1, 2)
+        )
 
     def _add_row(
         self, text: str, field: QWidget, within: QHBoxLayout | QWidget | None = None
     ) -> tuple[QWidget, QWidget]:
         """Add a field with its label; `within` is the layout or widget that holds it already."""
-        row, label = self._grid.rowCount() + 1, QLabel(text)
+        row, label = self._grid.rowCount(), QLabel(text)
         self._grid.addWidget(label, row, 0)
         if isinstance(within, QHBoxLayout):
             self._grid.addLayout(within, row, 1)

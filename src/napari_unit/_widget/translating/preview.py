@@ -1,17 +1,20 @@
 """A translation of what the viewer shows, which follows as one pans and zooms."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image
-from napari.qt.threading import GeneratorWorker, create_worker
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_unit._widget.errands import Errand, Steps
 from napari_unit._widget.translating.seen import canvas_size, seen_area, seen_planes
 from napari_unit._widget.translating.selection import selection_kept
-from napari_unit._widget.translating.steps import StepWorker, refusal_of
 from napari_unit._widget.translating.view_canvas import View, ViewCanvas, view_of
+from napari_unit.geometry.regions import Region
 from napari_unit.images.layers import layer_fields
 from napari_unit.images.source_image import SourceImage
 from napari_unit.lazy_job import LazyJob, translate_lazily
@@ -55,7 +58,7 @@ class LivePreview(QObject):
         self._job: LazyJob | None = None
         self._canvas: ViewCanvas | None = None
         self._layer: Image | None = None
-        self._worker: GeneratorWorker | None = None
+        self._errand: Errand | None = None
         self._is_stale = False
         self._clock = QTimer(self)
         self._clock.setSingleShot(True)
@@ -90,7 +93,7 @@ class LivePreview(QObject):
         self._request = replace(request, dtype="float32", part=None, out=None, cluster=None)
         self._watch()
         self.told.emit("Preview: measuring the image…")
-        self._run(self._opened, _open, image, self._request)
+        self._run(partial(_open, image, self._request))
 
     def stop(self) -> None:
         """Take the preview away, and stop what is being computed for it."""
@@ -159,38 +162,31 @@ class LivePreview(QObject):
         elif gone is self._source:
             self.stop()
 
-    def _run(
-        self, then: Callable[[Any], None], job: Callable[..., Generator[Any, None, Any]], *args: Any
-    ) -> None:
+    def _run(self, job: Callable[[], Steps]) -> None:
         """Take the steps of a job on a thread; one thread at a time."""
-        worker = create_worker(
-            job, *args, _worker_class=StepWorker, _start_thread=False, _ignore_errors=True
-        )
-        worker.yielded.connect(self._take_tile)
-        worker.returned.connect(then)
-        worker.finished.connect(self._finished)
-        self._worker = worker
-        worker.begin()
+        self._errand = errand = Errand(job)
+        errand.told.connect(self._take_tile)
+        errand.succeeded.connect(self._take_job)
+        errand.failed.connect(self._fail)
+        errand.ended.connect(self._finish)
+        errand.start()
 
     def _quit(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            for signal in (worker.yielded, worker.returned, worker.finished):
-                signal.disconnect()
-            worker.quit()
+        errand, self._errand = self._errand, None
+        if errand is not None:
+            errand.abandon()
 
-    def _opened(self, outcome: Any) -> None:
-        sentence = refusal_of(outcome)
-        if sentence:
-            self.failed.emit(sentence)
-            self.stop()
-        elif isinstance(outcome, LazyJob):
-            self._job = outcome
-            self.told.emit("")
+    def _take_job(self, job: LazyJob | None) -> None:
+        if job is not None:
+            self._job = job
             self._is_stale = True
 
-    def _finished(self) -> None:
-        self._worker = None
+    def _fail(self, sentence: str) -> None:
+        self.failed.emit(sentence)
+        self.stop()
+
+    def _finish(self) -> None:
+        self._errand = None
         if self._is_stale and self._job is not None:
             self._is_stale = False
             self._look()
@@ -201,9 +197,9 @@ class LivePreview(QObject):
         """Show what is seen now: what is known of it at once, the rest as it is made."""
         if self._job is None or self._source is None or self._image is None:
             return
-        if self._worker is not None:
+        if self._errand is not None:
             self._is_stale = True
-            self._worker.quit()
+            self._errand.cancel()
             return
         try:
             area = seen_area(self._viewer, self._source, self._image.axes)
@@ -218,16 +214,10 @@ class LivePreview(QObject):
         self._show()
         if missing:
             self.told.emit("Preview: translating what is seen…")
-            self._run(self._made, _tiles, self._job, view, missing)
+            self._run(partial(_tiles, self._job, view, missing))
 
-    def _made(self, outcome: Any) -> None:
-        sentence = refusal_of(outcome)
-        if sentence:
-            self.failed.emit(sentence)
-            self.stop()
-
-    def _take_tile(self, tile: Any) -> None:
-        if self._canvas is None or tile is None:
+    def _take_tile(self, tile: tuple[View, Region, NDArray[np.float32]]) -> None:
+        if self._canvas is None:
             return
         view, region, pixels = tile
         if view == self._canvas.view:
@@ -255,7 +245,7 @@ class LivePreview(QObject):
         self._layer.data = canvas.array
 
 
-def _open(image: SourceImage, request: TranslationRequest) -> Generator[None, None, LazyJob]:
+def _open(image: SourceImage, request: TranslationRequest) -> Steps:
     import_torch()
     job = translate_lazily(image, request)
     opening = job.result.opening
@@ -264,6 +254,6 @@ def _open(image: SourceImage, request: TranslationRequest) -> Generator[None, No
     return job
 
 
-def _tiles(job: LazyJob, view: View, missing: list[Any]) -> Generator[Any, None, None]:
+def _tiles(job: LazyJob, view: View, missing: list[Any]) -> Steps:
     for tile in missing:
         yield view, tile, job.translation.tile(view.number, view.plane, tile)

@@ -1,14 +1,16 @@
 """A translation on a thread of its own, and what it tells the thread that draws."""
 
+import logging
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import notification_manager, show_error
 from napari.utils.progress import cancelable_progress
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
-from napari_unit._widget.translating.steps import Crash, Refusal, StepWorker
+from napari_unit._widget.errands import REFUSALS, sentence_of
 from napari_unit.images.layers import TranslationResult
 from napari_unit.images.source_image import SourceImage
 from napari_unit.job import translation_job
@@ -18,6 +20,7 @@ from napari_unit.progress import Throttled
 from napari_unit.request import TranslationRequest
 from napari_unit.torch_import import import_torch
 
+_logger = logging.getLogger(__name__)
 _REPORT_INTERVAL_S = 0.1
 _REFRESH_INTERVAL_MS = 100
 
@@ -25,19 +28,56 @@ UNDERWAY: set["RunningTranslation"] = set()
 """Translations that have not ended: one whose widget is gone must outlive it to end in order."""
 
 
-class JobWorker(StepWorker):
-    """Runs `translation_job`; reports at most ten times a second, however fast its steps come."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A translation that cannot be made, and the sentence that says why."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._throttled = Throttled(self.yielded.emit, _REPORT_INTERVAL_S)
+    sentence: str
 
-    def tell(self, step: Any) -> None:
-        """Pass a report on, or the result that has begun to fill."""
-        if isinstance(step, TranslationResult):
-            self.yielded.emit(step)
-        else:
-            self._throttled(step)
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A translation that met a fault of the plugin or of a library."""
+
+    error: Exception
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for users; the traceback is napari's to show."""
+        return f"The translation failed unexpectedly ({type(self.error).__name__}: {self.error})."
+
+
+class JobWorker(GeneratorWorker):
+    """Runs a translation until it ends or is told to quit, asked between any two steps.
+
+    One of napari's workers, for napari asks about those before it closes. Its own loop would
+    sleep through a refusal: it takes a RuntimeError for a deleted worker and then never finishes,
+    it reports every step however fast they come, and it leaves the generator to the garbage
+    collector, hence to another thread.
+    """
+
+    def work(self) -> TranslationResult | Refusal | Crash | None:
+        """Take the job's steps; return what came of them, None where it was told to stop."""
+        tell = Throttled(self.yielded.emit, _REPORT_INTERVAL_S)
+        try:
+            while not self.abort_requested:
+                step = next(self._gen)
+                if isinstance(step, TranslationResult):
+                    self.yielded.emit(step)
+                else:
+                    tell(step)
+            self.aborted.emit()
+        except StopIteration as end:
+            result: TranslationResult = end.value
+            return result
+        except REFUSALS as error:
+            _logger.debug("A translation was refused.", exc_info=error)
+            return Refusal(sentence_of(error))
+        except Exception as error:
+            return Crash(error)
+        finally:
+            self._gen.close()
+        return None
 
 
 def _job(
@@ -133,7 +173,9 @@ class RunningTranslation(QObject):
         """Start the thread."""
         UNDERWAY.add(self)
         self._clock.start()
-        self._worker.begin()
+        # the worker's own start waits for Qt's next turn, which may be the one that quits: it
+        # would then run in a Python that is being torn down, and nobody would wait for it
+        QThreadPool.globalInstance().start(self._worker)
 
     def cancel(self) -> None:
         """Stop after the step that is being computed; `ended` comes when it has stopped."""

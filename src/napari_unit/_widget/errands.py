@@ -16,6 +16,13 @@ Steps = Generator[Any, None, Any]
 _REPORT_INTERVAL_S = 0.1
 _logger = logging.getLogger(__name__)
 
+REFUSALS = (ValueError, OSError, MemoryError, FloatingPointError)
+"""Errors whose message says to a person what cannot be done, and why."""
+_TORCH_AFTER_QT = (
+    "Windows could not load PyTorch after Qt, a known fault of PyTorch 2.9 and later; start napari "
+    'with python -c "import torch, napari.__main__ as n; n.main()", or install PyTorch 2.8.'
+)
+
 UNDERWAY: set["Errand"] = set()
 """Errands that have not ended: one whose widget is gone must outlive it to end in order."""
 
@@ -45,8 +52,8 @@ class Errand(QObject):
     Parameters
     ----------
     job
-        Returns a generator of what is to be told, which returns the result. ValueError, OSError
-        and MemoryError carry sentences for people; everything else is a fault of the plugin.
+        Returns a generator of what is to be told, which returns the result. `REFUSALS` carry
+        sentences for people; everything else is a fault of the plugin.
     """
 
     told = Signal(object)
@@ -100,6 +107,14 @@ class Errand(QObject):
         self.ended.emit()
 
 
+def sentence_of(error: Exception) -> str:
+    """Return what one of `REFUSALS` says."""
+    # a DLL of torch that cannot be loaded (pytorch/pytorch#166628)
+    if getattr(error, "winerror", None) in (126, 1114) and "torch" in str(error):
+        return _TORCH_AFTER_QT
+    return str(error) or "The computer ran out of memory."
+
+
 def once(function: Callable[[], Any]) -> Callable[[], Steps]:
     """Return a job of a single step."""
 
@@ -141,9 +156,9 @@ class _Runnable(QRunnable):
                     self._send("told", news)
         except StopIteration as end:
             return "returned", end.value
-        except (ValueError, OSError, MemoryError) as error:
+        except REFUSALS as error:
             _logger.debug("An errand was refused.", exc_info=error)
-            return "refused", str(error) or "The computer ran out of memory."
+            return "refused", sentence_of(error)
         except Exception as error:
             return "crashed", error
         finally:

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from napari_unit._widget.training.errands import UNDERWAY, Errand, Step, once
+from napari_unit._widget.errands import UNDERWAY, Errand, Step, once
 
 pytestmark = pytest.mark.qt
 
