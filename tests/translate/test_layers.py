@@ -109,7 +109,7 @@ def test_metadata_tells_how_the_layer_was_made(gray: np.ndarray, nuclei: Path) -
         "model": "nuclei", "from": "real", "to": "synthetic", "source": "plate 7",
         "statistics": "whole", "tile": 36, "seed": 5, "device": "cpu", "precision": "float32",
         "dtype": "float32",
-        "n_saturated": 0, "notes": [],
+        "n_saturated": 0, "notes": [], "part": None, "channels": None,
     }  # fmt: skip
 
 
