@@ -1,6 +1,7 @@
 """From images to a training that runs, as a person does it, in a real viewer."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -234,7 +235,7 @@ def test_what_is_prepared_can_be_canceled(bench, samples, image_folders, monkeyp
 def test_an_inspection_is_ended_when_it_is_canceled(bench, image_folders, monkeypatch):
     import psutil
 
-    sleeper = ["python", "-c", "import time; time.sleep(600)"]
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
     monkeypatch.setattr(preparing, "inspection_command", lambda *_: sleeper)
     at = bench()
     at.fill(*image_folders)
