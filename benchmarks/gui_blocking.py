@@ -9,16 +9,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qtpy.QtWidgets import QApplication
 from results_file import markdown_table, provenance, write_result
 
 PACKAGES = ("napari-unit", "napari", "torch", "numpy")
 SIDE_PX = 2048
 PATIENCE_S = 300.0
-CASES = ("napari alone", "open", "run", "preview")
+TRAINED_S = 30.0
+CASES = ("napari alone", "Translate opens", "Train opens", "translation", "preview", "training")
 
 
 class Ticks:
@@ -52,8 +55,6 @@ class Ticks:
 
 def wait_for(is_so: Callable[[], bool], least_s: float = 0.0) -> None:
     """Let the window work until something is so."""
-    from qtpy.QtWidgets import QApplication
-
     began = time.perf_counter()
     while not is_so() or time.perf_counter() - began < least_s:
         if time.perf_counter() - began > PATIENCE_S:
@@ -70,8 +71,83 @@ def image() -> NDArray[np.uint16]:
     return made
 
 
-def measured(case: str) -> dict[str, list[float]]:
-    """Do what a case is about in this process; return the gaps of its phases, in seconds."""
+def napari_alone(viewer: Any, ticks: Ticks) -> None:
+    """Do with napari alone what a translation asks of it."""
+    from napari.utils.progress import cancelable_progress
+
+    ticks.begin("a progress bar")
+    bar = cancelable_progress(total=0, desc="nothing")
+    wait_for(lambda: True, 1.0)
+    bar.close()
+    wait_for(lambda: True, 1.0)
+    ticks.begin("a layer is added")
+    viewer.add_image(np.zeros((SIDE_PX, SIDE_PX), np.float32), contrast_limits=(0, 1))
+    wait_for(lambda: True, 2.0)
+
+
+def opened(viewer: Any, name: str) -> Any:
+    """Return a dock widget that has been drawn."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-unit", name)
+    wait_for(lambda: True, 2.0)
+    return widget
+
+
+def translation(widget: Any, ticks: Ticks) -> None:
+    """Translate the image, and count each phase that the widget tells by itself."""
+    tell = widget.status.tell
+
+    def follow(news: Any, of: str = "") -> None:
+        ticks.phase = news.phase
+        tell(news, of)
+
+    widget.status.tell = follow
+    ticks.begin("start, import of torch")
+    widget.run_button.click()
+    wait_for(lambda: not widget.queue.is_running)
+
+
+def preview(widget: Any, ticks: Ticks) -> None:
+    """Look at the view translated."""
+    ticks.begin("import of torch, view translated")
+    widget.preview_box.click()
+    shown = widget.preview
+    wait_for(lambda: shown.layer is not None and bool(np.isfinite(shown.layer.data).all()))
+    widget.preview_box.click()
+
+
+def training(viewer: Any, ticks: Ticks, work: Path) -> None:
+    """Train on the sample pair, and look at its curves and previews for a while."""
+    from napari_unit._widget.training import train_widget
+
+    train_widget.runs_root = lambda: work  # not among the trainings of who measures
+    viewer.open_sample("napari-unit", "two-domains")
+    widget = opened(viewer, "Train")
+    form, panel = widget.setup.form, widget.runs.panel
+    for domain, name in zip(form.panels, ("fluorescence", "absorption"), strict=True):
+        domain.add_layer(viewer.layers[name])
+    ticks.begin("images are checked")
+    widget.setup.check_button.click()
+    wait_for(widget.setup.start_button.isEnabled)
+    ticks.begin("start, until the first preview")
+    widget.setup.start_button.click()
+    wait_for(panel.preview_button.isEnabled)
+    ticks.begin("previews become layers")
+    panel.preview_button.click()
+    wait_for(lambda: True, 2.0)
+    ticks.begin("curves and previews follow")
+    wait_for(lambda: True, TRAINED_S)
+    ticks.stop()
+    panel.stop_button.click()
+    wait_for(lambda: panel.current is not None and panel.current.state == "stopped")
+
+
+def measured(case: str) -> tuple[dict[str, list[float]], float | None]:
+    """Do what a case is about in this process.
+
+    Returns
+    -------
+    The gaps of its phases, and how long a dock took to open where it is about that; in seconds.
+    """
     import napari
 
     viewer = napari.Viewer()
@@ -79,41 +155,25 @@ def measured(case: str) -> dict[str, list[float]]:
     viewer.add_image(image(), name="image")
     wait_for(lambda: True, 2.0)
     ticks = Ticks()
+    opening_s = None
     if case == "napari alone":
-        from napari.utils.progress import cancelable_progress
-
-        ticks.begin("a progress bar")
-        bar = cancelable_progress(total=0, desc="nothing")
-        wait_for(lambda: True, 1.0)
-        bar.close()
-        wait_for(lambda: True, 1.0)
-        ticks.begin("a layer is added")
-        viewer.add_image(np.zeros((SIDE_PX, SIDE_PX), np.float32), contrast_limits=(0, 1))
+        napari_alone(viewer, ticks)
+    elif case.endswith("opens"):
+        ticks.begin("the dock is opened and drawn")
+        began = time.perf_counter()
+        viewer.window.add_plugin_dock_widget("napari-unit", case.split()[0])
+        QApplication.processEvents()
+        opening_s = time.perf_counter() - began
         wait_for(lambda: True, 2.0)
-        return ticks.gaps
-    if case == "open":
-        ticks.begin("the dock is opened")
-    _, widget = viewer.window.add_plugin_dock_widget("napari-unit", "Translate")
-    wait_for(lambda: True, 2.0)
-    if case == "run":
-        tell = widget.status.tell
-
-        def follow(news: Any, of: str = "") -> None:
-            ticks.phase = news.phase
-            tell(news, of)
-
-        widget.status.tell = follow
-        ticks.begin("start and import of torch")
-        widget.run_button.click()
-        wait_for(lambda: not widget.queue.is_running)
-    if case == "preview":
-        ticks.begin("import of torch and preview")
-        widget.preview_box.click()
-        preview = widget.preview
-        wait_for(lambda: preview.layer is not None and bool(np.isfinite(preview.layer.data).all()))
-        widget.preview_box.click()
+        if "torch" in sys.modules:
+            raise RuntimeError("torch was imported.")
+    elif case == "training":
+        with TemporaryDirectory() as work:
+            training(viewer, ticks, Path(work))
+    else:
+        {"translation": translation, "preview": preview}[case](opened(viewer, "Translate"), ticks)
     ticks.stop()
-    return ticks.gaps
+    return ticks.gaps, opening_s
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,9 +190,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(measured(args.case)), flush=True)
         os._exit(0)  # what is measured is over; closing a viewer is not a part of it
     found: dict[str, list[list[float]]] = {}
+    openings: dict[str, list[float]] = {}
     for _ in range(args.rounds):
         for case in CASES:
-            for phase, gaps in in_process(case).items():
+            phases, opening_s = in_process(case)
+            if opening_s is not None:
+                openings.setdefault(case, []).append(opening_s)
+            for phase, gaps in phases.items():
                 found.setdefault(f"{case}: {phase}", []).append(sorted(gaps, reverse=True)[:3])
     rows = [
         [phase, *(f"{1000 * np.median([r[i] for r in rounds if len(r) > i]):.0f}"
@@ -141,18 +205,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]  # fmt: skip
     rows = [[*row, *[""] * (4 - len(row))] for row in rows]
     print(markdown_table(["phase", "longest, ms", "second", "third"], rows))
+    print(*(f"{case}: {np.median(took_s):.2f} s" for case, took_s in openings.items()), sep="\n")
     if args.out is not None:
-        write_result(args.out, {**provenance(PACKAGES, 2), "longest_seconds": found})
+        measures = {"longest_seconds": found, "opening_seconds": openings}
+        write_result(args.out, {**provenance(PACKAGES, 2), **measures})
 
 
-def in_process(case: str) -> dict[str, list[float]]:
+def in_process(case: str) -> tuple[dict[str, list[float]], float | None]:
     """Measure a case in a process of its own."""
     import json
 
     command = [sys.executable, __file__, "--case", case]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    made: dict[str, list[float]] = json.loads(ran.stdout.strip().splitlines()[-1])
-    return made
+    gaps, opening_s = json.loads(ran.stdout.strip().splitlines()[-1])
+    return gaps, opening_s
 
 
 if __name__ == "__main__":

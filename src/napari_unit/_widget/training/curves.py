@@ -1,4 +1,4 @@
-"""Losses and quality of a training as curves. pyqtgraph is imported when the first are drawn."""
+"""Losses and quality of a training as curves."""
 
 import math
 from collections.abc import Iterable
@@ -20,6 +20,16 @@ _TERMS = {
 """Terms that are drawn, and their names: those that a person can make something of."""
 _COLORS = ("#4e9dd6", "#e8833a", "#5ab56e", "#c76bb0")
 _BEST_COLOR = "#e8833a"
+
+
+def import_drawing() -> None:
+    """Import pyqtgraph, which takes too long for the thread that draws."""
+    import pyqtgraph  # noqa: F401
+
+
+def has_curves(story: Story) -> bool:
+    """Return whether a training has told anything that can be drawn."""
+    return bool(story.reports or story.measured)
 
 
 class Curves(QWidget):
@@ -66,7 +76,7 @@ class Curves(QWidget):
         now = (len(reports), len(measured), last)
         if now == self._drawn:
             return
-        if not (reports or measured or self.is_drawn):
+        if not (has_curves(story) or self.is_drawn):
             return
         if not self.is_drawn:
             self._make_plots()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 
 from napari_unit.runs.latest_preview import LatestPreview, read_latest_preview
 
@@ -85,6 +86,7 @@ class PreviewLayers:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._layers: dict[int, Image] = {}
+        self._to_add: list[Image] = []
         self._offset = (0.0, 0.0)
         self._scale = 1.0
         viewer.layers.events.removed.connect(self._forget)
@@ -100,9 +102,8 @@ class PreviewLayers:
         self._find_place(pictures)
         for picture in pictures:
             self._layers[picture.column] = self._make(picture)
-        for layer in self._layers.values():
-            self._viewer.add_layer(layer)
-        self._viewer.reset_view()  # they would be out of sight
+        self._to_add = list(self._layers.values())
+        self._add_next()
 
     def update(self, pictures: list[Picture]) -> None:
         """Show newer pictures in the layers that are there; what a person removed stays away."""
@@ -119,15 +120,25 @@ class PreviewLayers:
 
     def remove(self) -> None:
         """Take them out of the viewer."""
-        layers, self._layers = list(self._layers.values()), {}
+        layers, self._layers, self._to_add = list(self._layers.values()), {}, []
         for layer in layers:
             if layer in self._viewer.layers:
                 self._viewer.layers.remove(layer)
 
     def close(self) -> None:
         """Leave the layers to the viewer, and look after them no more."""
-        self._layers = {}
+        self._layers, self._to_add = {}, []
         self._viewer.layers.events.removed.disconnect(self._forget)
+
+    def _add_next(self) -> None:
+        """Add one layer; napari takes a tenth of a second for it, and the window a turn between."""
+        if not self._to_add:
+            return
+        self._viewer.add_layer(self._to_add.pop(0))
+        if self._to_add:
+            QTimer.singleShot(0, self._add_next)
+        else:
+            self._viewer.reset_view()  # they would be out of sight
 
     def _forget(self, event: Any) -> None:
         removed = getattr(event.value, "__wrapped__", event.value)

@@ -11,6 +11,7 @@ from napari_unit._widget.errands import Errand, once
 from napari_unit._widget.models_hub import models_hub
 from napari_unit._widget.status import StatusPanel
 from napari_unit._widget.training.closing import CloseGuard
+from napari_unit._widget.training.curves import has_curves, import_drawing
 from napari_unit._widget.training.preview_layers import PreviewLayers, read_pictures
 from napari_unit._widget.training.run_panel import RunPanel
 from napari_unit._widget.training.use_dialog import UseDialog
@@ -88,10 +89,16 @@ class RunsTab(QWidget):
         """Read what is new of all trainings, on a thread; one look at a time."""
         if self._look is not None:
             return
-        self._look = Errand(once(self._runs.look))
+        self._look = Errand(once(self._look_closely))
         self._look.succeeded.connect(self._show_runs)
         self._look.ended.connect(self._end_look)
         self._look.start()
+
+    def _look_closely(self) -> list[RunView]:
+        views = self._runs.look()
+        if any(has_curves(view.story) for view in views):
+            import_drawing()
+        return views
 
     def _end_look(self) -> None:
         self._look = None

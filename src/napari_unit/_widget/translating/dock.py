@@ -181,7 +181,8 @@ class TranslateWidget(QWidget):
     def _tell(self, progress: Any) -> None:
         of = f"Image {self.queue.number} of {self.queue.n_items}: "
         self.status.tell(progress, of if self.queue.n_items > 1 else "")
-        self.results.draw()
+        if progress.phase == "tiles":  # nothing appears before
+            self.results.draw()
 
     def _show_canceling(self) -> None:
         self._is_canceled = True
