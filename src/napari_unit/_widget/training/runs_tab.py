@@ -1,5 +1,6 @@
 """Watches the trainings there are, and does what is asked for the one that is looked at."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ class RunsTab(QWidget):
         self._look.ended.connect(self._end_look)
         self._look.start()
 
-    def _look_closely(self) -> list[RunView]:
+    def _look_closely(self) -> Sequence[RunView]:
         views = self._runs.look()
         if any(has_curves(view.story) for view in views):
             import_drawing()
