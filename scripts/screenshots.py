@@ -1,6 +1,6 @@
 """Make the pictures of the dock widgets for the documentation, from real runs in a real viewer.
 
-Usage: python scripts/screenshots.py [--model PATH] [--seconds 180] [--out docs/screenshots]
+Usage: python scripts/screenshots.py [--model PATH] [--seconds 300] [--out docs/screenshots]
 
 Needs a display; without one: xvfb-run -s "-screen 0 1600x1000x24" python scripts/screenshots.py
 """
@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import napari
 from PIL import Image
+from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QToolButton
 
 from napari_unit._widget.training import train_widget
@@ -20,7 +21,9 @@ from napari_unit._widget.translating import remembered
 
 PLUGIN = "napari-unit"
 SIZE_PX = (1366, 768)
-FRAME_PX = (820, 461)
+FRAME_WIDTH_PX = 820
+MOST_FRAMES = 24
+N_PREVIEWS = 6
 PATIENCE_S = 600.0
 
 
@@ -102,32 +105,50 @@ def training(viewer: napari.Viewer, seconds: float, work: Path, out: Path) -> No
     widget.setup.start_button.click()
     panel = widget.runs.panel
     wait_until(panel.preview_button.isEnabled)
-    for layer in viewer.layers:
-        layer.visible = False
+    viewer.layers.clear()  # the training has copies of them, and previews shall fill the canvas
     panel.preview_button.click()
-    wait_until(lambda: len(viewer.layers) == 8)
-    viewer.reset_view()
+    wait_until(lambda: len(viewer.layers) == N_PREVIEWS)
     frames: list[Image.Image] = []
     until_s = time.monotonic() + seconds
+    shown_ns = 0
     while time.monotonic() < until_s:
-        settle(seconds / 24)
-        shot = viewer.screenshot(canvas_only=False, flash=False)
-        frames.append(Image.fromarray(shot[..., :3]).resize(FRAME_PX, Image.Resampling.LANCZOS))
+        newest_ns = panel.current.files.latest_preview_path.stat().st_mtime_ns
+        if newest_ns != shown_ns:
+            shown_ns = newest_ns
+            settle(2.0)  # until it is read, and the curves follow
+            frames.append(canvas_and_dock(viewer))
+        settle(0.2)
     take(viewer, out / "train_running.png")
     panel.stop_button.click()
     wait_until(lambda: panel.current is not None and panel.current.state == "stopped")
-    first, *rest = [frame.quantize(96, dither=Image.Dither.NONE) for frame in frames]
-    first.save(
-        out / "training.gif", save_all=True, append_images=rest, duration=350, loop=0, optimize=True
-    )
-    print(out / "training.gif")
+    animate(frames, out / "training.gif")
+
+
+def canvas_and_dock(viewer: napari.Viewer) -> Image.Image:
+    """Return the window without its left columns, smaller."""
+    window = viewer.window._qt_window
+    left = window._qt_viewer.canvas.native.mapTo(window, QPoint(0, 0)).x()
+    shot = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+    shot = shot.crop((left, 0, shot.width, shot.height))
+    height_px = round(shot.height * FRAME_WIDTH_PX / shot.width)
+    return shot.resize((FRAME_WIDTH_PX, height_px), Image.Resampling.LANCZOS)
+
+
+def animate(frames: list[Image.Image], path: Path) -> None:
+    """Write an animation that rests on its last frame."""
+    steps = max(1, -(-len(frames) // MOST_FRAMES))
+    chosen = [*frames[:-1:steps], frames[-1]]
+    first, *rest = [frame.quantize(256, dither=Image.Dither.NONE) for frame in chosen]
+    times_ms = [350] * (len(chosen) - 1) + [2500]
+    first.save(path, save_all=True, append_images=rest, duration=times_ms, loop=0, optimize=True)
+    print(path, len(frames), "previews")
 
 
 def main() -> None:
     """Make all pictures, from real runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, help="model file; without it, the bundled model")
-    parser.add_argument("--seconds", type=float, default=180.0, help="of training (180)")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of training (300)")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

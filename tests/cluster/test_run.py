@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import tifffile
 from distributed import Client
 from distributed.scheduler import KilledWorker
+from scipy.ndimage import gaussian_filter
 
 import napari_unit
 from napari_unit.cluster.run import _losses_told
@@ -93,6 +95,18 @@ def test_a_worker_that_is_killed_is_made_up_for(
 
 
 @pytest.mark.usefixtures("small_units")
+def test_workers_put_planes_where_ome_zarr_wants_them(
+    client: Client, tmp_path: Path, translated: Any
+) -> None:
+    noise = np.random.default_rng(1).random((2, 3, 70, 90))
+    pixels = (gaussian_filter(noise, (0, 0, 3, 3)) * 60000).astype("u2")
+    tifffile.imwrite(tmp_path / "in.tif", pixels, metadata={"axes": "ZTYX"})
+    one = napari_unit.translate(tmp_path / "in.tif", "nuclei", "real", progress=False)
+    many = translated(tmp_path / "in.tif", tmp_path / "many.zarr", tile="auto", cluster=client)
+    np.testing.assert_allclose(many, one.transpose(1, 0, 2, 3), rtol=0, atol=255 * 1e-4)
+
+
+@pytest.mark.usefixtures("small_units")
 def test_what_was_stopped_goes_on_here_or_there(
     stack: Path, client: Client, tmp_path: Path, translated: Any
 ) -> None:
@@ -111,8 +125,6 @@ def test_what_was_stopped_goes_on_here_or_there(
 def test_a_tiff_is_read_and_written_on_a_cluster_by_its_address(
     stack: Path, client: Client, tmp_path: Path
 ) -> None:
-    import tifffile
-
     given = {"model": "nuclei", "to": "real", "tile": 64, "progress": False}
     napari_unit.translate(
         stack.with_suffix(".tif"), out=tmp_path / "many.ome.tif",

@@ -1,8 +1,8 @@
 """How much memory the system can still give."""
 
-import os
-import sys
 from pathlib import Path
+
+import psutil
 
 CGROUP = Path("/sys/fs/cgroup")
 """Where Linux tells a container its limits (cgroup v2)."""
@@ -15,31 +15,18 @@ def available_system_bytes() -> int | None:
 
 
 def process_bytes() -> int | None:
-    """Return how much memory this process holds; None if that cannot be told.
-
-    Where the system tells it (Linux) that is what it holds now, else the most it has held.
-    """
+    """Return how much memory this process holds; None if that cannot be told."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
+        return int(psutil.Process().memory_info().rss)
+    except (OSError, psutil.Error):
         return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
 
 
 def _system_bytes() -> int | None:
-    """Return what the system could still give, its file cache included where it tells."""
+    """Return what the system could still give, what it has read from files included."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError, AttributeError):
+        return int(psutil.virtual_memory().available)
+    except (OSError, psutil.Error):
         return None
 
 
