@@ -12,18 +12,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import napari
+import numpy as np
 from PIL import Image
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication, QToolButton
 
 from napari_unit._widget.training import train_widget
 from napari_unit._widget.translating import remembered
+from napari_unit.simulate import SceneSettings, simulate_nuclei
 
 PLUGIN = "napari-unit"
 SIZE_PX = (1366, 768)
+LARGE_PX = 4096
 FRAME_WIDTH_PX = 820
 MOST_FRAMES = 24
 N_PREVIEWS = 6
+VIVID = 60
 PATIENCE_S = 600.0
 
 
@@ -72,21 +76,36 @@ def translating(viewer: napari.Viewer, model: Path | None, out: Path) -> None:
     take(viewer, out / "widget_preview.png")
     widget.preview_box.click()
 
-    open_activity_dock(viewer)
-    widget.form.statistics_choice.setCurrentIndex(1)
     widget.run_button.click()
-    wait_until(lambda: widget.status.bar.maximum() > 0 and widget.status.bar.value() > 300)
-    take(viewer, out / "widget_running.png")
     wait_until(lambda: not widget.queue.is_running)
     if widget.status.kind != "done":
         raise RuntimeError(widget.status.message.text())
-    open_activity_dock(viewer)
     widget.compare_button.click()
     viewer.reset_view()
     take(viewer, out / "widget_result.png")
     widget.compare_button.click()
+
+    large_field(viewer)
+    open_activity_dock(viewer)
+    widget.run_button.click()
+    wait_until(lambda: "Translating" in widget.status.phase.text() and len(viewer.layers) == 2)
+    wait_until(lambda: widget.status.bar.value() > widget.status.bar.maximum() / 2)
+    take(viewer, out / "widget_running.png")
+    widget.cancel_button.click()
+    wait_until(lambda: not widget.queue.is_running)
+    open_activity_dock(viewer)
     viewer.window.remove_dock_widget(dock)
     viewer.layers.clear()
+
+
+def large_field(viewer: napari.Viewer) -> None:
+    """Put an image of many tiles in the place of what is there."""
+    viewer.layers.clear()
+    scene = simulate_nuclei(
+        SceneSettings(shape=(LARGE_PX, LARGE_PX), nucleus_radius_px=(11.0, 14.0)), seed=0
+    )
+    viewer.add_image(scene.image, name="large field")
+    viewer.reset_view()
 
 
 def training(viewer: napari.Viewer, seconds: float, work: Path, out: Path) -> None:
@@ -138,10 +157,24 @@ def animate(frames: list[Image.Image], path: Path) -> None:
     """Write an animation that rests on its last frame."""
     steps = max(1, -(-len(frames) // MOST_FRAMES))
     chosen = [*frames[:-1:steps], frames[-1]]
-    first, *rest = [frame.quantize(256, dither=Image.Dither.NONE) for frame in chosen]
+    palette = palette_of(chosen)
+    first, *rest = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in chosen]
     times_ms = [350] * (len(chosen) - 1) + [2500]
     first.save(path, save_all=True, append_images=rest, duration=times_ms, loop=0, optimize=True)
     print(path, len(frames), "previews")
+
+
+def palette_of(frames: list[Image.Image]) -> Image.Image:
+    """Return 256 colours, many of them for lines: there is little of them, and much of gray."""
+    pixels = np.concatenate([np.asarray(frame).reshape(-1, 3) for frame in frames])
+    is_vivid = np.ptp(pixels.astype(int), axis=1) > VIVID
+    colors: list[int] = []
+    for found, n_colors in ((pixels[is_vivid], 96), (pixels[~is_vivid], 160)):
+        strip = Image.fromarray(found[:: max(1, len(found) // 10**6)][None])
+        colors += (strip.quantize(n_colors).getpalette() or [])[: 3 * n_colors]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colors)
+    return palette
 
 
 def main() -> None:

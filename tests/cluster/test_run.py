@@ -100,7 +100,9 @@ def test_workers_put_planes_where_ome_zarr_wants_them(
 ) -> None:
     noise = np.random.default_rng(1).random((2, 3, 70, 90))
     pixels = (gaussian_filter(noise, (0, 0, 3, 3)) * 60000).astype("u2")
-    tifffile.imwrite(tmp_path / "in.tif", pixels, metadata={"axes": "ZTYX"})
+    tifffile.imwrite(
+        tmp_path / "in.tif", pixels, photometric="minisblack", metadata={"axes": "ZTYX"}
+    )
     one = napari_unit.translate(tmp_path / "in.tif", "nuclei", "real", progress=False)
     many = translated(tmp_path / "in.tif", tmp_path / "many.zarr", tile="auto", cluster=client)
     np.testing.assert_allclose(many, one.transpose(1, 0, 2, 3), rtol=0, atol=255 * 1e-4)

@@ -60,7 +60,9 @@ def test_a_refusal_is_a_sentence(told, error):
     def refuse():
         raise error("There is no such image.")
 
-    assert told(once(refuse)) == [("failed", "There is no such image."), ("ended",)]
+    ((kind, trouble), end) = told(once(refuse))
+    assert (kind, end) == ("failed", ("ended",))
+    assert trouble.sentence == "There is no such image."
 
 
 def test_a_fault_is_told_to_napari_as_well(told, monkeypatch):
@@ -72,9 +74,9 @@ def test_a_fault_is_told_to_napari_as_well(told, monkeypatch):
     def fail():
         raise KeyError("x")
 
-    ((kind, sentence), _) = told(once(fail))
+    ((kind, trouble), _) = told(once(fail))
     assert (kind, seen) == ("failed", [KeyError])
-    assert sentence == "This failed unexpectedly (KeyError: 'x')."
+    assert trouble.sentence == "This failed unexpectedly (KeyError: 'x')."
 
 
 def test_a_canceled_one_ends_and_says_nothing_else(told):

@@ -10,18 +10,12 @@ from typing import Any
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QObject, QRunnable, QThreadPool, Signal
 
+from napari_unit._widget.trouble import REFUSALS, Trouble
 from napari_unit.progress import Throttled
 
 Steps = Generator[Any, None, Any]
 _REPORT_INTERVAL_S = 0.1
 _logger = logging.getLogger(__name__)
-
-REFUSALS = (ValueError, OSError, MemoryError, FloatingPointError)
-"""Errors whose message says to a person what cannot be done, and why."""
-_TORCH_AFTER_QT = (
-    "Windows could not load PyTorch after Qt, a known fault of PyTorch 2.9 and later; start napari "
-    'with python -c "import torch, napari.__main__ as n; n.main()", or install PyTorch 2.8.'
-)
 
 UNDERWAY: set["Errand"] = set()
 """Errands that have not ended: one whose widget is gone must outlive it to end in order."""
@@ -60,8 +54,8 @@ class Errand(QObject):
     """What the job yields: of steps at most ten a second, of None nothing."""
     succeeded = Signal(object)
     """What the job returns."""
-    failed = Signal(str)
-    """A sentence on why it cannot be done."""
+    failed = Signal(object)
+    """The `Trouble`, where it cannot be done."""
     ended = Signal()
     """Nothing of it runs any more; the last signal, and the only one of a job that was canceled."""
     _sent = Signal(object, object)
@@ -103,16 +97,8 @@ class Errand(QObject):
             self.failed.emit(value)
         elif kind == "crashed":
             notification_manager.receive_error(type(value), value, value.__traceback__)
-            self.failed.emit(f"This failed unexpectedly ({type(value).__name__}: {value}).")
+            self.failed.emit(Trouble.unexpected(value, "This"))
         self.ended.emit()
-
-
-def sentence_of(error: Exception) -> str:
-    """Return what one of `REFUSALS` says."""
-    # a DLL of torch that cannot be loaded (pytorch/pytorch#166628)
-    if getattr(error, "winerror", None) in (126, 1114) and "torch" in str(error):
-        return _TORCH_AFTER_QT
-    return str(error) or "The computer ran out of memory."
 
 
 def once(function: Callable[[], Any]) -> Callable[[], Steps]:
@@ -158,7 +144,7 @@ class _Runnable(QRunnable):
             return "returned", end.value
         except REFUSALS as error:
             _logger.debug("An errand was refused.", exc_info=error)
-            return "refused", sentence_of(error)
+            return "refused", Trouble.refused(error)
         except Exception as error:
             return "crashed", error
         finally:

@@ -4,11 +4,23 @@ import time
 from typing import Any, Literal
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtGui import QFontDatabase
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QProgressBar,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_unit._widget.fold import Fold
+from napari_unit._widget.trouble import Trouble
 from napari_unit.pace import Pace, phase_in_words
 
 _BAR_STEPS = 1000
+_DETAILS_PX = 150
 Kind = Literal["hint", "error", "done"]
 
 
@@ -35,6 +47,16 @@ class StatusPanel(QWidget):
         self.steps.setProperty("role", "note")
         self.message = wrapping_label("message")
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.details = QPlainTextEdit()
+        self.details.setReadOnly(True)
+        self.details.setTabChangesFocus(True)
+        self.details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.details.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.details.setMinimumHeight(_DETAILS_PX)
+        self.details.setAccessibleName("Details")
+        self.details_fold = Fold("Details")
+        self.details_fold.setToolTip("What to send along when you ask for help.")
+        self.details_fold.hold(self.details)
         self.kind: Kind | None = None
         heading = QHBoxLayout()
         heading.addWidget(self.phase, 1)
@@ -43,27 +65,33 @@ class StatusPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(heading)
-        for part in (self.bar, self.steps, self.message):
+        for part in (self.bar, self.steps, self.message, self.details_fold, self.details):
             layout.addWidget(part)
         self._pace = Pace()
         self.rest()
         self.clear()
 
-    def say(self, kind: Kind, sentence: str) -> None:
-        """Show a sentence; another one replaces it."""
+    def say(self, kind: Kind, said: str | Trouble) -> None:
+        """Show a sentence; another one replaces it. Details of a trouble can be unfolded."""
+        trouble = said if isinstance(said, Trouble) else Trouble(said)
         self.kind = kind
         self.message.setProperty("kind", kind)
         # Qt looks at a property only when it styles the label anew
         self.message.style().unpolish(self.message)
         self.message.style().polish(self.message)
-        self.message.setText(sentence)
+        self.message.setText(trouble.sentence)
         self.message.show()
+        self.details.setPlainText(trouble.details)
+        self.details_fold.setChecked(False)
+        self.details_fold.setVisible(bool(trouble.details))
 
     def clear(self) -> None:
         """Take the sentence away."""
         self.kind = None
         self.message.clear()
         self.message.hide()
+        self.details_fold.setChecked(False)
+        self.details_fold.hide()
 
     def work(self, phase: str) -> None:
         """Show that something is going on, and what, without knowing how long it takes."""

@@ -98,7 +98,7 @@ def test_a_run_takes_what_the_preview_has_measured(
 ) -> None:
     at = desk(samples.gray(), show=True)
     switch_on(at)
-    at.wait(lambda: is_whole(at))
+    at.wait(lambda: is_whole(at) and not at.widget.preview_label.text())
     phases: set[str] = set()
     tell = at.widget.status.tell
     monkeypatch.setattr(

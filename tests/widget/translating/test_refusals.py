@@ -26,6 +26,7 @@ def test_damaged_weights_are_refused_when_they_are_read(
     at.pick(at.form.model_choice, "spoilt")
     assert at.run() is None
     assert at.said() == ("error", refusal(at.viewer.layers[0], path, "real"))
+    assert "Traceback" in at.widget.status.details.toPlainText()
     at.pick(at.form.model_choice, "nuclei")
     assert at.said() == (None, "")
     assert at.run() is not None

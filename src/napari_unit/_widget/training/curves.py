@@ -20,6 +20,7 @@ _TERMS = {
 """Terms that are drawn, and their names: those that a person can make something of."""
 _COLORS = ("#4e9dd6", "#e8833a", "#5ab56e", "#c76bb0")
 _BEST_COLOR = "#e8833a"
+_LOSS_TICKS = [(math.log10(v), f"{v:g}") for k in range(-6, 6) for v in (10.0**k, 3 * 10.0**k)]
 
 
 def import_drawing() -> None:
@@ -107,6 +108,7 @@ class Curves(QWidget):
         self.quality.setXLink(self.losses)
         self.quality.getViewBox().setLimits(yMin=0.0)
         self.losses.setLogMode(x=False, y=True)
+        self.losses.getAxis("left").setTicks([_LOSS_TICKS])
         self.losses.setToolTip(
             "Terms of the objective, of both domains together. In an adversarial training they "
             "need not fall: look at the quality and at the previews."

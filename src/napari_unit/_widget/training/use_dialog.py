@@ -123,7 +123,7 @@ class UseDialog(QDialog):
         self.save_button.setEnabled(False)
         self._errand = Errand(once(save))
         self._errand.succeeded.connect(self._end)
-        self._errand.failed.connect(self._refuse)
+        self._errand.failed.connect(lambda trouble: self._refuse(trouble.sentence))
         self._errand.start()
 
     def _end(self, out: Path) -> None:

@@ -23,6 +23,7 @@ from napari_unit._widget.translating.preview import LivePreview
 from napari_unit._widget.translating.queue import TranslationQueue
 from napari_unit._widget.translating.remembered import recall, remember
 from napari_unit._widget.translating.results import ResultLayers
+from napari_unit._widget.trouble import Trouble
 from napari_unit.images.layers import TranslationResult
 from napari_unit.pace import duration_in_words
 from napari_unit.provenance import remarks
@@ -48,7 +49,7 @@ class TranslateWidget(QWidget):
         self._began_s = 0.0
         self._n_done = 0
         self._is_canceled = False
-        self._complaints: list[str] = []
+        self._complaints: list[Trouble] = []
         self.form = TranslationForm(napari_viewer)
         self.queue = TranslationQueue(self)
         self.preview = LivePreview(napari_viewer, self)
@@ -181,7 +182,7 @@ class TranslateWidget(QWidget):
     def _tell(self, progress: Any) -> None:
         of = f"Image {self.queue.number} of {self.queue.n_items}: "
         self.status.tell(progress, of if self.queue.n_items > 1 else "")
-        if progress.phase == "tiles":  # nothing appears before
+        if progress.phase == "tiles":  # until then the image is seen
             self.results.draw()
 
     def _show_canceling(self) -> None:
@@ -206,12 +207,13 @@ class TranslateWidget(QWidget):
             self.form.output.done()
         self.status.say("done", " ".join([added, *_remarks(result)]))
 
-    def _take_failure(self, item: Item, sentence: str) -> None:
+    def _take_failure(self, item: Item, trouble: Trouble) -> None:
         self.results.discard()
         if self.queue.n_items > 1:
-            self._complaints.append(f"{item.name}: {sentence}")
+            sentence, details = trouble.sentence, trouble.details
+            self._complaints.append(Trouble(f"{item.name}: {sentence}", f"{item.name}\n{details}"))
         else:
-            self.status.say("error", sentence)
+            self.status.say("error", trouble)
 
     def _rest(self) -> None:
         self.results.discard()  # canceled in between
@@ -220,8 +222,10 @@ class TranslateWidget(QWidget):
         if n > 1:
             how = "Canceled after" if self._is_canceled else "Translated"
             done = f"{how} {self._n_done} of {n} images."
+            sentences = [done, *(one.sentence for one in self._complaints)]
+            details = "\n\n".join(one.details for one in self._complaints)
             self.status.say("error" if self._complaints else "done",
-                            " ".join([done, *self._complaints]))  # fmt: skip
+                            Trouble(" ".join(sentences), details))  # fmt: skip
         elif self.status.kind is None:
             self.status.say("done", "Canceled; no layer was added.")
         # a person who has gone on to something else meanwhile keeps the keyboard there

@@ -14,6 +14,7 @@ from napari_unit._widget.errands import Errand, Steps
 from napari_unit._widget.translating.seen import canvas_size, seen_area, seen_planes
 from napari_unit._widget.translating.selection import selection_kept
 from napari_unit._widget.translating.view_canvas import View, ViewCanvas, view_of
+from napari_unit._widget.trouble import Trouble
 from napari_unit.geometry.regions import Region
 from napari_unit.images.layers import layer_fields
 from napari_unit.images.source_image import SourceImage
@@ -44,7 +45,7 @@ class LivePreview(QObject):
 
     told = Signal(str)
     """What is going on, in few words; empty when nothing is."""
-    failed = Signal(str)
+    failed = Signal(object)
     """A sentence that says why there is no preview."""
     ended = Signal()
     """It is over: stopped, failed, or its layer was deleted."""
@@ -181,8 +182,8 @@ class LivePreview(QObject):
             self._job = job
             self._is_stale = True
 
-    def _fail(self, sentence: str) -> None:
-        self.failed.emit(sentence)
+    def _fail(self, trouble: Trouble) -> None:
+        self.failed.emit(trouble)
         self.stop()
 
     def _finish(self) -> None:
@@ -215,6 +216,8 @@ class LivePreview(QObject):
         if missing:
             self.told.emit("Preview: translating what is seen…")
             self._run(partial(_tiles, self._job, view, missing))
+        else:
+            self.told.emit("")
 
     def _take_tile(self, tile: tuple[View, Region, NDArray[np.float32]]) -> None:
         if self._canvas is None:

@@ -7,6 +7,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_unit._widget.translating.batch import Item
 from napari_unit._widget.translating.running import RunningTranslation
+from napari_unit._widget.trouble import Trouble
 
 
 class TranslationQueue(QObject):
@@ -20,7 +21,7 @@ class TranslationQueue(QObject):
     """It was told to stop, here or in napari's activity dock."""
     succeeded = Signal(object, object)
     """An item and its result."""
-    failed = Signal(object, str)
+    failed = Signal(object, object)
     """An item, and a sentence that says why it has no result."""
     ended = Signal()
     """Nothing runs any longer, for whatever reason."""
@@ -91,8 +92,8 @@ class TranslationQueue(QObject):
     def _succeed(self, result: Any) -> None:
         self.succeeded.emit(self._item, result)
 
-    def _fail(self, sentence: str) -> None:
-        self.failed.emit(self._item, sentence)
+    def _fail(self, trouble: Trouble) -> None:
+        self.failed.emit(self._item, trouble)
 
     def _end(self) -> None:
         if self._running is None:

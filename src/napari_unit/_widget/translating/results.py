@@ -22,17 +22,21 @@ class ResultLayers:
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
+        self._begun: TranslationResult | None = None
         self._filling: FillingLayer | None = None
         self._pair: tuple[Image, Image] | None = None
         self._side_by_side = SideBySide(viewer)
 
     def begin(self, result: TranslationResult) -> None:
-        """Add a layer in which tiles appear as they are finished."""
-        self._filling = FillingLayer(self._viewer, result)
+        """Take a result that is black so far."""
+        self._begun = result
 
     def draw(self) -> None:
-        """Draw what has come since."""
-        if self._filling is not None:
+        """Show the tiles that have come since, in a layer that is added for the first."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._filling = FillingLayer(self._viewer, begun)
+        elif self._filling is not None:
             self._filling.refresh()
 
     def add(self, result: TranslationResult, source: Image | None) -> Image:
@@ -45,7 +49,7 @@ class ResultLayers:
         source
             The layer that it was made of; None where it came from a file.
         """
-        filling, self._filling = self._filling, None
+        filling, self._filling, self._begun = self._filling, None, None
         if filling is not None:
             layer = filling.finish(result)
         else:
@@ -60,7 +64,7 @@ class ResultLayers:
 
     def discard(self) -> None:
         """Take away what is unfinished."""
-        filling, self._filling = self._filling, None
+        filling, self._filling, self._begun = self._filling, None, None
         if filling is not None:
             filling.discard()
 

@@ -10,7 +10,7 @@ from napari.utils.notifications import notification_manager, show_error
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
-from napari_unit._widget.errands import REFUSALS, sentence_of
+from napari_unit._widget.trouble import REFUSALS, Trouble
 from napari_unit.images.layers import TranslationResult
 from napari_unit.images.source_image import SourceImage
 from napari_unit.job import translation_job
@@ -29,22 +29,10 @@ UNDERWAY: set["RunningTranslation"] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A translation that cannot be made, and the sentence that says why."""
-
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class Crash:
     """A translation that met a fault of the plugin or of a library."""
 
     error: Exception
-
-    @property
-    def sentence(self) -> str:
-        """What happened, for users; the traceback is napari's to show."""
-        return f"The translation failed unexpectedly ({type(self.error).__name__}: {self.error})."
 
 
 class JobWorker(GeneratorWorker):
@@ -56,7 +44,7 @@ class JobWorker(GeneratorWorker):
     collector, hence to another thread.
     """
 
-    def work(self) -> TranslationResult | Refusal | Crash | None:
+    def work(self) -> TranslationResult | Trouble | Crash | None:
         """Take the job's steps; return what came of them, None where it was told to stop."""
         tell = Throttled(self.yielded.emit, _REPORT_INTERVAL_S)
         try:
@@ -72,7 +60,7 @@ class JobWorker(GeneratorWorker):
             return result
         except REFUSALS as error:
             _logger.debug("A translation was refused.", exc_info=error)
-            return Refusal(sentence_of(error))
+            return Trouble.refused(error)
         except Exception as error:
             return Crash(error)
         finally:
@@ -133,8 +121,8 @@ class RunningTranslation(QObject):
     """It was told to stop, here or in the activity dock."""
     succeeded = Signal(object)
     """The `TranslationResult`."""
-    failed = Signal(str)
-    """A sentence that says why there is no result."""
+    failed = Signal(object)
+    """The `Trouble`, where there is no result."""
     ended = Signal()
     """It runs no longer, for whatever reason; comes last."""
 
@@ -243,16 +231,16 @@ class RunningTranslation(QObject):
         if self._bar is not None:
             self._bar.update(progress.done - self._bar.n)
 
-    def _return(self, outcome: TranslationResult | Refusal | Crash | None) -> None:
+    def _return(self, outcome: TranslationResult | Trouble | Crash | None) -> None:
         if isinstance(outcome, TranslationResult):
             self.succeeded.emit(outcome)
-        elif isinstance(outcome, Refusal):
+        elif isinstance(outcome, Trouble):
             show_error(outcome.sentence)
-            self.failed.emit(outcome.sentence)
+            self.failed.emit(outcome)
         elif isinstance(outcome, Crash):
             error = outcome.error
             notification_manager.receive_error(type(error), error, error.__traceback__)
-            self.failed.emit(outcome.sentence)
+            self.failed.emit(Trouble.unexpected(error, "The translation"))
 
     def _warn(self, warning: tuple[Any, ...]) -> None:
         notification_manager.receive_warning(*warning)
