@@ -156,7 +156,7 @@ class TranslationForm(QWidget):
         ):  # fmt: skip
             choice.activated.connect(self.edited)
         self.mapping.changed.connect(self.edited)
-        self.output.path_edit.textEdited.connect(self.edited)
+        self.output.file.edited.connect(self.edited)
         self.open_button.clicked.connect(self._ask_for_model)
 
     @property
