@@ -9,8 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 from napari_unit._widget.choices import OptionChoice
 from napari_unit._widget.options import Option
 from napari_unit._widget.status import wrapping_label
-from napari_unit._widget.translating.fit import domain_in_words
-from napari_unit.domains import Domain
+from napari_unit.domains import Domain, channels_in_words, domain_in_words
 from napari_unit.images.source_image import SourceImage
 
 AXES: tuple[Option, ...] = (
@@ -102,8 +101,8 @@ class MappingPanel(QWidget):
         ]
         there = image.axes.channels_in(image.shape) - image.has_alpha
         return (
-            f"The layer {image.name!r} has {_counted(there)}, and {source.name!r} "
-            f"{_counted(source.n_channels)}; choose under Axes and channels which one is "
+            f"The layer {image.name!r} has {channels_in_words(there)}, and {source.name!r} "
+            f"{channels_in_words(source.n_channels)}; choose under Axes and channels which one is "
             f"{' and which is '.join(map(repr, missing))}, or change the model or the axes."
         )
 
@@ -172,7 +171,3 @@ class MappingPanel(QWidget):
         blocked = choice.blockSignals(True)
         choice.setCurrentIndex(choice.findData(value))
         choice.blockSignals(blocked)
-
-
-def _counted(n: int) -> str:
-    return "1 channel" if n == 1 else f"{n} channels"
