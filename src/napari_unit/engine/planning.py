@@ -6,12 +6,13 @@ import torch
 
 from napari_unit.domains import channels_in_words, domain_in_words
 from napari_unit.engine.devices import available_bytes, resolve_device
-from napari_unit.engine.memory import FieldChoice, choose_fields, choose_tile, size_in_words
+from napari_unit.engine.memory import FieldChoice, choose_fields, choose_tile
 from napari_unit.engine.planes import Part, PlaneSource
 from napari_unit.engine.runner import route_of
 from napari_unit.engine.sampling import n_looks
 from napari_unit.engine.settings import EngineSettings
 from napari_unit.engine.sweep_plan import Pieces
+from napari_unit.engine.system_memory import size_in_words
 from napari_unit.geometry.regions import Region, whole
 from napari_unit.geometry.tiling import lattice_of, padded_length, reach_of
 from napari_unit.models.architecture import MIN_SIZE_PX
