@@ -22,6 +22,7 @@ from napari_unit._widget.translating.queue import TranslationQueue
 from napari_unit._widget.translating.remembered import recall, remember
 from napari_unit._widget.translating.results import ResultLayers
 from napari_unit.images.layers import TranslationResult
+from napari_unit.images.source_image import SourceImage
 from napari_unit.pace import duration_in_words
 from napari_unit.provenance import remarks
 
@@ -191,7 +192,9 @@ class TranslateWidget(DockedWidget):
         if self.queue.n_items > 1:
             return
         if result.opening is None:
-            self.expectation.note(result.source, item.request, took)
+            # of a file that the thread has opened, all is translated
+            image = item.image if isinstance(item.image, SourceImage) else result.source
+            self.expectation.note(image, result.source, item.request, took)
         added = f"Added the layer {layer.name!r} after {duration_in_words(took)}."
         if result.path is not None:
             added = f"Wrote {result.path} and opened it after {duration_in_words(took)}."
