@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
 
@@ -186,7 +185,8 @@ class TranslateWidget(DockedWidget):
         self.results.begin(result)
 
     def _take(self, item: Item, result: TranslationResult) -> None:
-        layer = self.results.add(result, self._layer_of(item))
+        source = None if self.form.is_batch else self.form.layer_choice.layer
+        layer = self.results.add(result, source)
         self._n_done += 1
         took = time.monotonic() - self._began_s
         if self.queue.n_items > 1:
@@ -224,10 +224,6 @@ class TranslateWidget(DockedWidget):
         self._settle()
         if stays:
             self.run_button.setFocus()
-
-    def _layer_of(self, item: Item) -> Image | None:
-        chosen = self.form.layer_choice.layer
-        return chosen if not self.form.is_batch else None
 
     def _forget_pair(self, event: Any = None) -> None:
         if not self.results.can_compare:
