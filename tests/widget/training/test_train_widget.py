@@ -2,7 +2,6 @@
 
 import pytest
 from opening import opened
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QPushButton
 
 pytestmark = pytest.mark.qt
@@ -45,25 +44,6 @@ def test_every_field_says_what_it_is_for(bench):
         name = field.accessibleName() or getattr(field, "text", str)()
         assert field.toolTip(), name
         assert name, field.toolTip()
-
-
-def test_it_is_reached_by_the_keyboard(bench, image_folders):
-    at = bench()
-    at.fill(*image_folders)
-    reached, focus = [], at.form.panels[0].name_edit
-    while focus not in reached:
-        reached.append(focus)
-        focus = focus.nextInFocusChain()
-    reached = [field for field in reached if field.focusPolicy() & Qt.FocusPolicy.TabFocus]
-    for wanted in (
-        at.form.panels[0].source_list, at.form.panels[1].files_button, at.form.preset_choice,
-        at.form.minutes_box, at.form.fold_button, at.setup.check_button,
-    ):  # fmt: skip
-        assert wanted in reached, wanted.toolTip()
-    assert reached.index(at.form.panels[0].name_edit) < reached.index(at.form.minutes_box)
-    at.qtbot.keyClick(at.setup.check_button, Qt.Key.Key_Return)
-    assert not at.form.isEnabled()
-    at.wait(lambda: at.form.isEnabled())
 
 
 def test_it_comes_from_the_plugin_menu(make_napari_viewer, root):

@@ -28,13 +28,19 @@ class MappingPanel(QWidget):
 
     What the layer's labels say and what can only be meant is filled in; where the numbers of
     channels differ, nothing is: a person says which is which.
+
+    Parameters
+    ----------
+    field_before
+        From which the Tab key comes here.
     """
 
     changed = Signal()
     """A person has said what an axis or a channel is."""
 
-    def __init__(self) -> None:
+    def __init__(self, field_before: QWidget) -> None:
         super().__init__()
+        self._field_before = field_before
         self._layer: Image | None = None
         self._asked_channels: Any = None
         self._axes_are_said = False
@@ -155,6 +161,8 @@ class MappingPanel(QWidget):
         choice.setAccessibleName(text)
         self._grid.addWidget(label, row, 0)
         self._grid.addWidget(choice, row, 1)
+        # Qt puts what is made later behind all other fields of the window
+        self.setTabOrder(self._rows[-1] if self._rows else self._field_before, choice)
         self._rows += [label, choice]
 
     def _clear(self) -> None:
