@@ -28,12 +28,15 @@ def test_tab_reaches_every_field_in_reading_order(bench, image_folders, is_unfol
     assert all(map(name_of, fields))
 
 
-def test_the_images_are_checked_from_the_keyboard_alone(bench, image_folders):
+def test_a_training_is_started_from_the_keyboard_alone(bench, image_folders):
     at = bench(show=True)
     at.fill(*image_folders)
     at.wait(at.setup.isVisible)
-    *_, last = reached_by_tab(at.qtbot, at.setup, at.form.panels[0].name_edit)
-    at.qtbot.keyClick(last, Qt.Key.Key_Return)
-    assert not at.form.isEnabled()
+    *_, focus = reached_by_tab(at.qtbot, at.setup, at.form.panels[0].name_edit)
+    assert focus is at.setup.check_button
+    at.qtbot.keyClick(focus, Qt.Key.Key_Return)
+    assert at.setup.window().focusWidget() is at.setup.cancel_button
     at.wait(lambda: at.form.isEnabled())
-    assert at.said()[0] == "done", at.said()
+    assert at.setup.window().focusWidget() is at.setup.start_button, at.said()
+    at.qtbot.keyClick(at.setup.start_button, Qt.Key.Key_Space)
+    at.wait_for_state("finished")
