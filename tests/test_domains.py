@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_unit.domains import Domain, IntensityScaling, Window
+from napari_unit.domains import Domain, IntensityScaling, Window, domain_in_words
 
 RANGE = IntensityScaling("range", 0, 255)
 PERCENTILES = IntensityScaling("percentiles", 0.1, 99.9, (10.0,), (200.0,))
@@ -105,3 +105,9 @@ def test_a_domain_that_cannot_be_used_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         Domain(name, channels, PERCENTILES)
+
+
+def test_a_domain_says_what_its_channels_are() -> None:
+    assert domain_in_words(Domain("gray", ("light",), RANGE)) == "1 channel (light)"
+    rgb = Domain("rgb", ("red", "green", "blue"), RANGE)
+    assert domain_in_words(rgb) == "3 channels (red, green, blue)"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_unit.domains import Domain
+from napari_unit.domains import Domain, channels_in_words, domain_in_words
 from napari_unit.images.source_image import SourceImage
 from napari_unit.models.card import ModelFileError
 from napari_unit.models.zoo import ModelEntry, find_model, list_models
@@ -51,7 +51,7 @@ def choose_model(model: str | Path | None, to: str | None, image: SourceImage) -
     best = bundled or fitting
     if len(best) == 1:
         return best[0]
-    channels = _counted(image.n_channels)
+    channels = channels_in_words(image.n_channels)
     goal = "" if to is None else f" to {to!r}"
     if best:
         raise ModelFileError(
@@ -116,11 +116,8 @@ def _fitting(
 
 
 def _misfit(image: SourceImage, sources: Sequence[Domain], model_name: str) -> str:
-    wanted = " or ".join(
-        f"{source.name!r} with {_counted(source.n_channels)} ({', '.join(source.channels)})"
-        for source in sources
-    )
-    told = f"The image has {_counted(image.n_channels)}, but {model_name!r} takes {wanted}"
+    wanted = " or ".join(f"{source.name!r} with {domain_in_words(source)}" for source in sources)
+    told = f"The image has {channels_in_words(image.n_channels)}, but {model_name!r} takes {wanted}"
     letters = image.axes.letters
     if "C" in letters:
         planes = letters.replace("C", "Q")
@@ -131,15 +128,9 @@ def _misfit(image: SourceImage, sources: Sequence[Domain], model_name: str) -> s
     return f"{told}; choose another image or model."
 
 
-def _counted(n_channels: int) -> str:
-    return "1 channel" if n_channels == 1 else f"{n_channels} channels"
-
-
 def _listing(entries: Sequence[ModelEntry]) -> str:
-    return ", ".join(
-        "{!r} ({} of {} ↔ {} of {})".format(
-            entry.name,
-            *(part for d in entry.card.domains for part in (d.name, _counted(d.n_channels))),
-        )
-        for entry in entries
-    )
+    told = []
+    for entry in entries:
+        a, b = (f"{d.name} of {channels_in_words(d.n_channels)}" for d in entry.card.domains)
+        told.append(f"{entry.name!r} ({a} ↔ {b})")
+    return ", ".join(told)

@@ -269,3 +269,19 @@ class Domain:
             tuple(float(low) for low, _ in percentiles),
             tuple(float(high) for _, high in percentiles),
         )
+
+
+def channels_in_words(n: int) -> str:
+    """Count channels for users.
+
+    Examples
+    --------
+    >>> channels_in_words(1), channels_in_words(3)
+    ('1 channel', '3 channels')
+    """
+    return "1 channel" if n == 1 else f"{n} channels"
+
+
+def domain_in_words(domain: Domain) -> str:
+    """Say how many channels images of a domain have, and what they are."""
+    return f"{channels_in_words(domain.n_channels)} ({', '.join(domain.channels)})"

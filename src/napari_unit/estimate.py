@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_unit.atomic import written_whole
 from napari_unit.engine.sampling import MAX_SAMPLED, SAMPLE_CORE_PX
+from napari_unit.engine.system_memory import size_in_words
 from napari_unit.images.outputs import ResultShape
 from napari_unit.images.source_image import SourceImage
 from napari_unit.models.architecture import Architecture
@@ -61,8 +62,8 @@ class Estimate:
             else f"About {duration_in_words(self.seconds)}"
         )
         return (
-            f"{took}; up to {_size(self.memory_bytes)} of memory for the networks, "
-            f"{_size(self.result_bytes)} {where}."
+            f"{took}; up to {size_in_words(self.memory_bytes)} of memory for the networks, "
+            f"{size_in_words(self.result_bytes)} {where}."
         )
 
 
@@ -208,7 +209,3 @@ def matrix_rate() -> float:
 
 def _key(device: str, width: int) -> str:
     return f"{device.partition(':')[0]} {width}"
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 5e8 else f"{max(1, round(n_bytes / 1e6))} MB"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_unit.engine import memory
-from napari_unit.engine.memory import choose_fields, choose_tile, size_in_words, tile_bytes
+from napari_unit.engine.memory import choose_fields, choose_tile, tile_bytes
 from napari_unit.engine.runner import Route, route_of
 from napari_unit.engine.sampling import Field
 from napari_unit.engine.settings import EngineSettings
@@ -121,8 +121,3 @@ def test_a_device_keeps_the_maps_where_it_has_the_room(
     monkeypatch.setattr(memory, "available_bytes", lambda d: 10**9 if d.type == "cuda" else None)
     found = choose_fields(route(random_model), (4096, 4096), 1, settings, device, True)
     assert (found.device, found.on_disk) == ("cpu", False)
-
-
-def test_sizes_are_in_words() -> None:
-    assert size_in_words(1_900_000_000) == "1.9 GB"
-    assert size_in_words(94_400_000) == "94 MB"

@@ -10,6 +10,7 @@ from napari_unit.engine.runner import BLOCK_PX, Route
 from napari_unit.engine.sampling import MAX_SAMPLED, SAMPLE_CORE_PX, Field
 from napari_unit.engine.settings import EngineSettings
 from napari_unit.engine.sweep_plan import plan_sweep
+from napari_unit.engine.system_memory import size_in_words
 from napari_unit.geometry.regions import Region, grid, whole
 from napari_unit.geometry.tiling import Span, lattice_of, reach_of
 
@@ -229,8 +230,3 @@ def choose_tile(
 
 def _itemsize(route: Route) -> int:
     return max(4, route.steps[0].block.conv.weight.element_size())
-
-
-def size_in_words(n_bytes: int) -> str:
-    """Return a number of bytes as users read it."""
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"

@@ -4,13 +4,15 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from napari_unit.domains import channels_in_words, domain_in_words
 from napari_unit.engine.devices import available_bytes, resolve_device
-from napari_unit.engine.memory import FieldChoice, choose_fields, choose_tile, size_in_words
+from napari_unit.engine.memory import FieldChoice, choose_fields, choose_tile
 from napari_unit.engine.planes import Part, PlaneSource
 from napari_unit.engine.runner import route_of
 from napari_unit.engine.sampling import n_looks
 from napari_unit.engine.settings import EngineSettings
 from napari_unit.engine.sweep_plan import Pieces
+from napari_unit.engine.system_memory import size_in_words
 from napari_unit.geometry.regions import Region, whole
 from napari_unit.geometry.tiling import lattice_of, padded_length, reach_of
 from napari_unit.models.architecture import MIN_SIZE_PX
@@ -185,12 +187,7 @@ def _check_image(model: TranslationModel, source_domain: str, planes: PlaneSourc
             f"{MIN_SIZE_PX}."
         )
     if planes.n_channels != domain.n_channels:
-        names = ", ".join(domain.channels)
         raise ValueError(
-            f"The image has {_channels(planes.n_channels)}, but domain {domain.name!r} has "
-            f"{_channels(domain.n_channels)} ({names}); choose another domain, model or channels."
+            f"The image has {channels_in_words(planes.n_channels)}, but domain {domain.name!r} has "
+            f"{domain_in_words(domain)}; choose another domain, model or channels."
         )
-
-
-def _channels(n: int) -> str:
-    return f"{n} channel" if n == 1 else f"{n} channels"

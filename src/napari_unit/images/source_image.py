@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_unit.domains import channels_in_words
 from napari_unit.images.axes import Axes
 from napari_unit.images.placement import PixelSize, Placement
 
@@ -94,7 +95,7 @@ class SourceImage:
         if not channels or not all(0 <= number < there for number in channels):
             raise ValueError(
                 f"The channels chosen are {list(channels)}, and {self.name!r} has "
-                f"{_counted(there)}; choose from 0 to {there - 1}."
+                f"{channels_in_words(there)}; choose from 0 to {there - 1}."
             )
         return replace(self, channels=tuple(channels))
 
@@ -109,7 +110,3 @@ class SourceImage:
         if isinstance(self.array, np.ndarray):
             return 0 if isinstance(self.array, np.memmap) else self.array.nbytes
         return int(getattr(self.array, "bytes_held", 0))
-
-
-def _counted(n: int) -> str:
-    return "1 channel" if n == 1 else f"{n} channels"

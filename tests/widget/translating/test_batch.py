@@ -49,12 +49,12 @@ def test_a_folder_goes_to_files_and_one_bad_file_stops_nothing(
     assert "to files; choose a file under Result" in at.said()[1]
     at.pick(at.form.output.choice, "OME-TIFF file")
     assert at.said()[1] == "Choose the folder with the images."
-    at.qtbot.keyClicks(at.form.images_fields.folder_edit, str(images))
-    at.form.output.path_edit.clear()
-    at.qtbot.keyClicks(at.form.output.path_edit, str(tmp_path / "nowhere"))
+    at.qtbot.keyClicks(at.form.images_fields.folder.edit, str(images))
+    at.form.output.file.edit.clear()
+    at.qtbot.keyClicks(at.form.output.file.edit, str(tmp_path / "nowhere"))
     assert "There is no folder" in at.said()[1]
-    at.form.output.path_edit.clear()
-    at.qtbot.keyClicks(at.form.output.path_edit, str(out))
+    at.form.output.file.edit.clear()
+    at.qtbot.keyClicks(at.form.output.file.edit, str(out))
     run_batch(at)
     kind, sentence = at.said()
     assert kind == "error"

@@ -1,12 +1,11 @@
 """The dock widget as a person uses it, in a real viewer, with real (tiny, random) models."""
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from opening import opened
 
 from napari_unit import translate
 
@@ -176,36 +175,11 @@ def test_with_the_mouse_in_a_window_on_the_screen(samples: Any, desk: Any, model
     assert at.viewer.screenshot(canvas_only=True, flash=False).std() > 0
 
 
-OPENING = """
-import sys, time
-import napari, numpy as np
-
-viewer = napari.Viewer(show=False)
-viewer.add_image(np.zeros((64, 64)))
-began_s = time.process_time()
-from napari_unit._widget.translating.dock import TranslateWidget
-widget = TranslateWidget(viewer)
-opened_s = time.process_time()
-viewer.window.add_dock_widget(widget)
-heavy = [name for name in ("torch", "kornia") if name in sys.modules]
-print(opened_s - began_s, heavy)
-viewer.close()
-"""
-
-
 def test_it_opens_at_once_and_without_torch() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", OPENING],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    # processor time, imports included: by the clock it would be the machine's other work as well
-    opening_s, heavy = ran.stdout.strip().splitlines()[-1].split(maxsplit=1)
-    assert heavy == "[]"
-    assert float(opening_s) < 0.3
+    module = "napari_unit._widget.translating.dock"
+    opening_s, loaded = opened(module, "TranslateWidget", ("torch", "kornia"))
+    assert loaded == []
+    assert opening_s < 0.3
 
 
 def test_nothing_is_cut_off_where_it_must_be_scrolled(samples: Any, desk: Any) -> None:

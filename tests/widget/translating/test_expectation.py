@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from napari_unit._widget.translating import expectation
 from napari_unit.estimate import Rates
 
 pytestmark = pytest.mark.qt
@@ -36,3 +37,20 @@ def test_a_run_is_noted_for_the_next_estimate(samples: Any, desk: Any) -> None:
     assert rate is not None
     at.form.changed.emit()
     at.wait(lambda: re.search(r"About \d+ s", at.widget.estimate_label.text()) is not None)
+
+
+def test_of_a_part_all_of_the_image_was_measured(
+    samples: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = []
+    real = expectation.work_of
+
+    def listen(image: Any, result: Any, *how: Any, **more: Any) -> float:
+        counted.append((image.shape, result.shapes[0]))
+        return real(image, result, *how, **more)
+
+    monkeypatch.setattr(expectation, "work_of", listen)
+    at = desk(samples.stack())
+    at.pick(at.form.planes_choice, "Current plane")
+    assert at.run() is not None, at.said()
+    assert counted == [((3, 64, 48), (1, 64, 48))]

@@ -2,7 +2,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_unit._widget.translating.fit import domain_in_words, image_in_words, misfit
+from napari_unit._widget.translating.fit import image_in_words, misfit
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.images.axes import Axes
 from napari_unit.images.source_image import SourceImage
@@ -40,11 +40,6 @@ def test_an_image_is_described_by_what_matters_for_a_model(
     described: SourceImage, words: str
 ) -> None:
     assert image_in_words(described) == words
-
-
-def test_a_domain_says_what_its_channels_are() -> None:
-    assert domain_in_words(GRAY) == "1 channel (light)"
-    assert domain_in_words(RGB) == "3 channels (red, green, blue)"
 
 
 def test_what_fits_has_nothing_said_about_it() -> None:

@@ -155,3 +155,60 @@ def test_a_foreign_file_is_refused_in_a_sentence(
     assert at.offered(at.form.model_choice) == ["nuclei"]
     assert at.run() is not None
     assert at.said()[0] == "done"
+
+
+def drop(over: Any, *paths: Path) -> bool:
+    """Drop files over a part of the widget; return whether they were taken."""
+    from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent
+    from qtpy.QtWidgets import QApplication
+
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    held = Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(4, 4), *held)
+    QApplication.sendEvent(over, enter)  # which Qt hands on to the parents
+    if not enter.isAccepted():
+        return False
+    event = QDropEvent(QPointF(4, 4), *held)
+    QApplication.sendEvent(over, event)
+    return bool(event.isAccepted())
+
+
+def test_a_model_file_is_dropped_anywhere_on_the_widget(
+    samples: Any, desk: Any, models: Any, tmp_path: Path
+) -> None:
+    path = models.add("elsewhere", b=("confocal", 1), folder=tmp_path / "usb")
+    at = desk(samples.gray(), show=True)
+    assert drop(at.form.layer_choice, path)
+    assert at.form.model_choice.currentText() == "elsewhere"
+    result = at.run()
+    assert result.metadata["napari_unit"]["to"] == "confocal"
+
+
+def test_a_wrong_file_that_is_dropped_is_refused(samples: Any, desk: Any, tmp_path: Path) -> None:
+    foreign, picture = tmp_path / "foreign.safetensors", tmp_path / "picture.tif"
+    foreign.write_bytes(b"no model at all")
+    picture.write_bytes(b"no model either")
+    at = desk(samples.gray(), show=True)
+    assert not drop(at.form.layer_choice, picture), "the cursor says that it cannot be dropped"
+    assert not drop(at.form.layer_choice, foreign, foreign), "which of the two?"
+    assert at.said() == (None, "")
+    assert drop(at.form.layer_choice, foreign)
+    kind, sentence = at.said()
+    assert kind == "error"
+    assert "foreign.safetensors" in sentence
+    assert at.form.model_choice.currentText() == "nuclei"
+
+
+def test_nothing_is_dropped_on_a_translation_that_runs(
+    samples: Any, desk: Any, models: Any, gate: Any, tmp_path: Path
+) -> None:
+    path = models.add("elsewhere", folder=tmp_path / "usb")
+    at = desk(samples.gray(), show=True)
+    at.click(at.widget.run_button)
+    at.wait(gate.reached.is_set)
+    assert not drop(at.widget, path)
+    gate.opened.set()
+    at.wait_for_end()
+    assert at.form.model_choice.currentText() == "nuclei"

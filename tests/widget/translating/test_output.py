@@ -23,8 +23,8 @@ def test_a_file_is_written_and_opened_where_the_layer_stands(
     at.pick(at.form.output.choice, kind)
     ending = at.form.output.kind
     path = tmp_path / f"mine{ending}"
-    at.form.output.path_edit.clear()
-    at.qtbot.keyClicks(at.form.output.path_edit, str(path))
+    at.form.output.file.edit.clear()
+    at.qtbot.keyClicks(at.form.output.file.edit, str(path))
     result = at.run()
     assert result is not None, at.said()
     assert at.said()[0] == "done"
@@ -50,7 +50,7 @@ def test_names_are_suggested_and_what_exists_is_said(
 
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     at = desk(samples.image_layer(samples.pixels(64, 64), "a/b: c"))
-    assert not at.form.output.path_edit.isVisibleTo(at.widget)
+    assert not at.form.output.file.edit.isVisibleTo(at.widget)
     at.pick(at.form.output.choice, "OME-TIFF file")
     assert at.form.output.path == tmp_path / "a b c real.ome.tif"
     at.pick(at.form.output.choice, "OME-Zarr file")
@@ -58,7 +58,7 @@ def test_names_are_suggested_and_what_exists_is_said(
     there = tmp_path / "there.tif"
     there.write_bytes(b"precious")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(there), ""))
-    at.click(at.form.output.browse_button)
+    at.click(at.form.output.file.browse_button)
     assert "exists already" in at.said()[1]
     assert not at.widget.run_button.isEnabled()
     at.pick(at.form.output.choice, "New layer")
@@ -89,8 +89,8 @@ def test_a_canceled_file_is_gone_on_with(
     at = desk(samples.stack())
     at.pick(at.form.output.choice, "OME-Zarr file")
     path = tmp_path / "slow.ome.zarr"
-    at.form.output.path_edit.clear()
-    at.qtbot.keyClicks(at.form.output.path_edit, str(path))
+    at.form.output.file.edit.clear()
+    at.qtbot.keyClicks(at.form.output.file.edit, str(path))
     at.click(at.widget.run_button)
     at.wait(gate.reached.is_set)
     at.click(at.widget.cancel_button)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_unit import translate
+
 pytestmark = pytest.mark.qt
 
 
@@ -207,3 +209,28 @@ def test_closing_the_dock_leaves_nothing_running(samples: Any, desk: Any, gate: 
     assert len(at.viewer.layers) == 1
     at.viewer.add_image(samples.pixels(64, 64), name="later")
     at.widget.deleteLater()
+
+
+@pytest.mark.parametrize("one_is_closed", [False, True])
+def test_two_viewers_translate_at_once_each_into_its_own(
+    samples: Any, desk: Any, models: Any, gate: Any, one_is_closed: bool
+) -> None:
+    left = desk(samples.image_layer(samples.pixels(64, 48, seed=1), "left"))
+    right = desk(samples.image_layer(samples.pixels(80, 56, seed=2), "right"))
+    desks = [left, right]
+    for at in desks:
+        at.click(at.widget.run_button)
+    for at in desks:
+        at.wait(lambda at=at: at.widget.status.phase.text() == "Translating")
+    if one_is_closed:
+        left.viewer.close()
+        desks.remove(left)
+    gate.opened.set()
+    left.wait(lambda: len(gate.closed_in) == 2)
+    for at in desks:
+        at.wait_for_end()
+        source, result = at.viewer.layers
+        assert result.name == f"{source.name} [synthetic → real]"
+        expected = translate(source, models.bundled / "nuclei.safetensors", "real", progress=False)
+        np.testing.assert_array_equal(result.data, expected.data)
+    assert len(set(gate.closed_in)) == 2, "each on a thread of its own"

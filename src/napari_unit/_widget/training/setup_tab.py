@@ -169,6 +169,7 @@ class SetupTab(QWidget):
         self.status.clear()
         self.status.work(phase)
         self._settle()
+        self.cancel_button.setFocus()
         errand.start()
         return errand
 
@@ -179,9 +180,13 @@ class SetupTab(QWidget):
 
     def _rest(self) -> None:
         self._busy = None
+        # a person who has gone on to something else meanwhile keeps the keyboard there
+        stays = self.window().focusWidget() is self.cancel_button
         self.cancel_button.setEnabled(True)
         self.status.rest()
         self._settle()
+        if stays:
+            (self.start_button if self.start_button.isEnabled() else self.check_button).setFocus()
 
 
 def _make_primary(primary: QPushButton, other: QPushButton) -> None:

@@ -3,12 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout
 
+from napari_unit._widget.docked import DockedWidget
 from napari_unit._widget.scrolled import scrolled
-from napari_unit._widget.style import stylesheet
 from napari_unit._widget.training.runs_tab import RunsTab
 from napari_unit._widget.training.setup_tab import SetupTab
 from napari_unit.runs.files import RunFiles
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-class TrainWidget(QWidget):
+class TrainWidget(DockedWidget):
     """Choose images of two domains, look at what they are taken for, train, and watch.
 
     Trainings run in processes of their own: they go on when napari is closed, and are found again.
@@ -30,8 +28,7 @@ class TrainWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         root = runs_root()
         self.setup = SetupTab(napari_viewer, root)
         self.runs = RunsTab(napari_viewer, root)
@@ -44,13 +41,12 @@ class TrainWidget(QWidget):
         outer.addWidget(self.tabs)
         self.setup.started.connect(self._show_started)
         self.runs.found_at_work.connect(self._show_runs)
-        self._viewer.events.theme.connect(self._restyle)
-        self._restyle()
+        self.restyle()
 
-    def _restyle(self, event: Any = None) -> None:
-        theme = get_theme(self._viewer.theme)
-        self.setStyleSheet(stylesheet(theme))
-        self.runs.panel.curves.restyle(theme)
+    def restyle(self, event: Any = None) -> None:
+        """Take the colours of the viewer's theme, in the diagrams as well."""
+        super().restyle()
+        self.runs.panel.curves.restyle(get_theme(self._viewer.theme))
 
     def _show_started(self, files: RunFiles) -> None:
         self._show_runs()
@@ -59,18 +55,7 @@ class TrainWidget(QWidget):
     def _show_runs(self) -> None:
         self.tabs.setCurrentIndex(1)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Let go of everything when the dock is closed: napari then takes the widget out of it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._let_go()
-        super().changeEvent(event)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Let go of everything when the widget is closed as a window of its own."""
-        self._let_go()
-        super().closeEvent(event)
-
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Look no more, and prepare nothing; trainings go on."""
         self.setup.let_go()
         self.runs.let_go()

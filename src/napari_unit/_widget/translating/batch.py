@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_unit._widget.choices import OptionChoice
 from napari_unit._widget.options import Option
+from napari_unit._widget.path_row import PathRow
 from napari_unit.images.files import SUFFIXES, open_path
 from napari_unit.images.source_image import SourceImage
 from napari_unit.images.zarr_files import is_zarr
@@ -67,27 +68,20 @@ class ImagesFields(QWidget):
         super().__init__()
         self._layers = layers
         self.choice = OptionChoice(IMAGES)
-        self.folder_edit = QLineEdit()
-        self.browse_button = QPushButton("Browse…")
-        self._folder = QWidget()
-        row = QHBoxLayout(self._folder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(self.folder_edit, 1)
-        row.addWidget(self.browse_button)
+        self.folder = PathRow(self._ask_for_folder)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.choice)
-        layout.addWidget(self._folder)
+        layout.addWidget(self.folder)
         self.choice.setToolTip("One image, or several with the same settings, one after another.")
-        self.folder_edit.setToolTip("The folder with the images.")
-        self.folder_edit.setAccessibleName("Folder with images")
-        self.browse_button.setToolTip("Choose the folder with the images.")
-        self.browse_button.setAutoDefault(True)
+        self.folder.explain(
+            "Folder with images",
+            "The folder with the images.",
+            "Choose the folder with the images.",
+        )
         self.choice.currentIndexChanged.connect(self._settle)
-        self.folder_edit.textEdited.connect(self._tell)
-        self.browse_button.clicked.connect(self._browse)
+        self.folder.edited.connect(self._tell)
         layers.selection.events.changed.connect(self._tell)
         self._settle()
 
@@ -104,9 +98,8 @@ class ImagesFields(QWidget):
 
     def paths(self) -> list[Path]:
         """Return the images in the folder, by name."""
-        text = self.folder_edit.text().strip()
-        folder = Path(text).expanduser()
-        if not text or not folder.is_dir():
+        folder = Path(self.folder.text).expanduser()
+        if not self.folder.text or not folder.is_dir():
             return []
         return sorted(
             path
@@ -120,25 +113,21 @@ class ImagesFields(QWidget):
         if self.kind == "selected" and not self.layers():
             return "No image layer is selected; select some in the layer list."
         if self.kind == "folder" and not self.paths():
-            where = self.folder_edit.text().strip()
-            if not where:
+            if not self.folder.text:
                 return "Choose the folder with the images."
-            return f"There are no images in {where}; choose another folder."
+            return f"There are no images in {self.folder.text}; choose another folder."
         return None
 
     def _settle(self) -> None:
-        self._folder.setVisible(self.kind == "folder")
+        self.folder.setVisible(self.kind == "folder")
         self.changed.emit()
 
     def _tell(self, event: Any = None) -> None:
         if self.kind != "one":
             self.changed.emit()
 
-    def _browse(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Folder with images", self.folder_edit.text())
-        if path:
-            self.folder_edit.setText(path)
-            self.changed.emit()
+    def _ask_for_folder(self, start: str) -> str:
+        return str(QFileDialog.getExistingDirectory(self, "Folder with images", start))
 
 
 def opener(path: Path, axes: str | None, channels: tuple[int, ...] | None) -> Callable[[], Any]:

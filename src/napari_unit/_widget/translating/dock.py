@@ -5,16 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
-from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent
-from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
 
+from napari_unit._widget.docked import DockedWidget
 from napari_unit._widget.models_hub import models_hub
 from napari_unit._widget.scrolled import scrolled
 from napari_unit._widget.status import StatusPanel, wrapping_label
-from napari_unit._widget.style import stylesheet
 from napari_unit._widget.translating.asked import items_of
 from napari_unit._widget.translating.batch import Item
 from napari_unit._widget.translating.expectation import Expectation
@@ -25,6 +22,7 @@ from napari_unit._widget.translating.remembered import recall, remember
 from napari_unit._widget.translating.results import ResultLayers
 from napari_unit._widget.trouble import Trouble
 from napari_unit.images.layers import TranslationResult
+from napari_unit.images.source_image import SourceImage
 from napari_unit.pace import duration_in_words
 from napari_unit.provenance import remarks
 
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 _MODEL_ENDING = ".safetensors"
 
 
-class TranslateWidget(QWidget):
+class TranslateWidget(DockedWidget):
     """Choose images, a model and a direction; each translation comes as a new layer.
 
     Parameters
@@ -44,8 +42,7 @@ class TranslateWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__()
-        self._viewer = napari_viewer
+        super().__init__(napari_viewer)
         self._began_s = 0.0
         self._n_done = 0
         self._is_canceled = False
@@ -65,7 +62,7 @@ class TranslateWidget(QWidget):
         self._lay_out()
         self._explain()
         self._connect()
-        self._restyle()
+        self.restyle()
         recall(self.form)
         self._settle()
         if self.form.model_choice.problems:
@@ -127,10 +124,6 @@ class TranslateWidget(QWidget):
         models_hub().saved.connect(self._adopt)
         self.destroyed.connect(queue.abandon)
         self.destroyed.connect(preview.abandon)
-        self._viewer.events.theme.connect(self._restyle)
-
-    def _restyle(self, event: Any = None) -> None:
-        self.setStyleSheet(stylesheet(get_theme(self._viewer.theme)))
 
     def _settle(self) -> None:
         """Enable what can be used now, and say why nothing can be run."""
@@ -194,13 +187,16 @@ class TranslateWidget(QWidget):
         self.results.begin(result)
 
     def _take(self, item: Item, result: TranslationResult) -> None:
-        layer = self.results.add(result, self._layer_of(item))
+        source = None if self.form.is_batch else self.form.layer_choice.layer
+        layer = self.results.add(result, source)
         self._n_done += 1
         took = time.monotonic() - self._began_s
         if self.queue.n_items > 1:
             return
         if result.opening is None:
-            self.expectation.note(result.source, item.request, took)
+            # of a file that the thread has opened, all is translated
+            image = item.image if isinstance(item.image, SourceImage) else result.source
+            self.expectation.note(image, result.source, item.request, took)
         added = f"Added the layer {layer.name!r} after {duration_in_words(took)}."
         if result.path is not None:
             added = f"Wrote {result.path} and opened it after {duration_in_words(took)}."
@@ -233,10 +229,6 @@ class TranslateWidget(QWidget):
         self._settle()
         if stays:
             self.run_button.setFocus()
-
-    def _layer_of(self, item: Item) -> Image | None:
-        chosen = self.form.layer_choice.layer
-        return chosen if not self.form.is_batch else None
 
     def _forget_pair(self, event: Any = None) -> None:
         if not self.results.can_compare:
@@ -272,18 +264,8 @@ class TranslateWidget(QWidget):
             self.form.open_model(path)
             event.acceptProposedAction()
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Stop everything when the dock is closed: napari then takes the widget out of it."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._abandon()
-        super().changeEvent(event)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop everything when the widget is closed as a window of its own."""
-        self._abandon()
-        super().closeEvent(event)
-
-    def _abandon(self) -> None:
+    def let_go(self) -> None:
+        """Stop everything, and leave nothing unfinished in the viewer."""
         self.preview.stop()
         if self.queue.is_running:
             self.queue.abandon()

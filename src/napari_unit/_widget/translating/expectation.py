@@ -39,17 +39,23 @@ class Expectation(QObject):
         form.changed.connect(self._clock.start)
         self._clock.start()
 
-    def note(self, image: SourceImage, request: TranslationRequest, seconds: float) -> None:
+    def note(
+        self, image: SourceImage, shown: SourceImage, request: TranslationRequest, seconds: float
+    ) -> None:
         """Keep how fast a run was, for the next estimate.
 
         Parameters
         ----------
-        image, request
-            What was translated, and how.
+        image
+            What was measured.
+        shown
+            What was translated of it: the same, or a part.
+        request
+            How.
         seconds
             That it took.
         """
-        asked = self._asked(image, request)
+        asked = self._asked(shown, request)
         if asked is not None:
             result, width, per_px = asked
             known = request.calibration is not None

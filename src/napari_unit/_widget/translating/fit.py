@@ -2,7 +2,7 @@
 
 import math
 
-from napari_unit.domains import Domain
+from napari_unit.domains import Domain, channels_in_words, domain_in_words
 from napari_unit.images.source_image import SourceImage
 from napari_unit.models.architecture import MIN_SIZE_PX
 
@@ -15,23 +15,18 @@ def image_in_words(image: SourceImage) -> str:
     if stacked:
         along = " × ".join(f"{n} {letter}" for letter, n in stacked.items())
         size = f"{math.prod(stacked.values())} planes ({along}) of {size}"
-    parts = [size, _channels_in_words(image), str(image.array.dtype)]
+    parts = [size, _coloring(image), str(image.array.dtype)]
     if image.is_multiscale:
         parts.append(f"{len(image.level_shapes)} levels")
     return ", ".join(parts)
 
 
-def _channels_in_words(image: SourceImage) -> str:
+def _coloring(image: SourceImage) -> str:
     if image.axes.channel is None:
         return "gray"
     if "S" in image.axes.letters and image.n_channels == 3:
         return "RGB without its opacity" if image.has_alpha else "RGB"
-    return _counted(image.n_channels)
-
-
-def domain_in_words(domain: Domain) -> str:
-    """Say how many channels images of a domain have, and what they are."""
-    return f"{_counted(domain.n_channels)} ({', '.join(domain.channels)})"
+    return channels_in_words(image.n_channels)
 
 
 def misfit(image: SourceImage, source: Domain) -> str | None:
@@ -62,9 +57,5 @@ def misfit(image: SourceImage, source: Domain) -> str | None:
         advice += "; if one of the layer's axes holds the channels, name it C under More options"
     return (
         f"Images of {source.name!r} have {domain_in_words(source)}, "
-        f"but the layer {image.name!r} has {_counted(image.n_channels)}. {advice}."
+        f"but the layer {image.name!r} has {channels_in_words(image.n_channels)}. {advice}."
     )
-
-
-def _counted(n_channels: int) -> str:
-    return "1 channel" if n_channels == 1 else f"{n_channels} channels"

@@ -53,7 +53,8 @@ class TranslationForm(QWidget):
         self.open_button = QPushButton("Open…")
         self.model_note = wrapping_label("note")
         self.direction_choice = DirectionChoice()
-        self.mapping = MappingPanel()
+        self.mapping_fold = Fold("Axes and channels")
+        self.mapping = MappingPanel(self.mapping_fold)
         self.area_choice = AreaChoice(viewer)
         self.planes_choice = PlanesChoice(viewer)
         self.output = OutputFields()
@@ -81,7 +82,6 @@ class TranslationForm(QWidget):
         self._add_row("Model", self.model_choice, model)
         grid.addWidget(self.model_note, grid.rowCount(), 1)
         self._add_row("Direction", self.direction_choice)
-        self.mapping_fold = Fold("Axes and channels")
         self.mapping_fold.hold(self.mapping)
         grid.addWidget(self.mapping_fold, grid.rowCount(), 0, 1, 2)
         grid.addWidget(self.mapping, grid.rowCount(), 0, 1, 2)
@@ -156,7 +156,7 @@ class TranslationForm(QWidget):
         ):  # fmt: skip
             choice.activated.connect(self.edited)
         self.mapping.changed.connect(self.edited)
-        self.output.path_edit.textEdited.connect(self.edited)
+        self.output.file.edited.connect(self.edited)
         self.open_button.clicked.connect(self._ask_for_model)
 
     @property

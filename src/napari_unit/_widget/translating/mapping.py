@@ -9,8 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 from napari_unit._widget.choices import OptionChoice
 from napari_unit._widget.options import Option
 from napari_unit._widget.status import wrapping_label
-from napari_unit._widget.translating.fit import domain_in_words
-from napari_unit.domains import Domain
+from napari_unit.domains import Domain, channels_in_words, domain_in_words
 from napari_unit.images.source_image import SourceImage
 
 AXES: tuple[Option, ...] = (
@@ -29,13 +28,19 @@ class MappingPanel(QWidget):
 
     What the layer's labels say and what can only be meant is filled in; where the numbers of
     channels differ, nothing is: a person says which is which.
+
+    Parameters
+    ----------
+    field_before
+        From which the Tab key comes here.
     """
 
     changed = Signal()
     """A person has said what an axis or a channel is."""
 
-    def __init__(self) -> None:
+    def __init__(self, field_before: QWidget) -> None:
         super().__init__()
+        self._field_before = field_before
         self._layer: Image | None = None
         self._asked_channels: Any = None
         self._axes_are_said = False
@@ -102,8 +107,8 @@ class MappingPanel(QWidget):
         ]
         there = image.axes.channels_in(image.shape) - image.has_alpha
         return (
-            f"The layer {image.name!r} has {_counted(there)}, and {source.name!r} "
-            f"{_counted(source.n_channels)}; choose under Axes and channels which one is "
+            f"The layer {image.name!r} has {channels_in_words(there)}, and {source.name!r} "
+            f"{channels_in_words(source.n_channels)}; choose under Axes and channels which one is "
             f"{' and which is '.join(map(repr, missing))}, or change the model or the axes."
         )
 
@@ -156,6 +161,8 @@ class MappingPanel(QWidget):
         choice.setAccessibleName(text)
         self._grid.addWidget(label, row, 0)
         self._grid.addWidget(choice, row, 1)
+        # Qt puts what is made later behind all other fields of the window
+        self.setTabOrder(self._rows[-1] if self._rows else self._field_before, choice)
         self._rows += [label, choice]
 
     def _clear(self) -> None:
@@ -172,7 +179,3 @@ class MappingPanel(QWidget):
         blocked = choice.blockSignals(True)
         choice.setCurrentIndex(choice.findData(value))
         choice.blockSignals(blocked)
-
-
-def _counted(n: int) -> str:
-    return "1 channel" if n == 1 else f"{n} channels"

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_unit._widget.choices import OptionChoice
 from napari_unit._widget.options import Option
+from napari_unit._widget.path_row import PathRow
 
 RESULTS: tuple[Option, ...] = (
     (
@@ -43,31 +44,20 @@ class OutputFields(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.choice = OptionChoice(RESULTS)
-        self.path_edit = QLineEdit()
-        self.browse_button = QPushButton("Browse…")
+        self.file = PathRow(self._ask_for_path)
         self._is_written = False
         self._asks_for_folder = False
         self._name = ""
         self._folder = Path.home()
-        self._file = QWidget()
-        row = QHBoxLayout(self._file)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(self.path_edit, 1)
-        row.addWidget(self.browse_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.choice)
-        layout.addWidget(self._file)
+        layout.addWidget(self.file)
         self.choice.setToolTip("Where the result goes.")
-        self.path_edit.setToolTip("The file to write. It must not exist yet.")
-        self.path_edit.setAccessibleName("File to write")
-        self.browse_button.setToolTip("Choose a folder and a name.")
-        self.browse_button.setAutoDefault(True)
         self.choice.currentIndexChanged.connect(self._settle)
-        self.path_edit.textEdited.connect(self._take_text)
-        self.browse_button.clicked.connect(self._browse)
+        self.file.edited.connect(self._take_path)
+        self._explain_path()
         self._settle()
 
     @property
@@ -80,7 +70,7 @@ class OutputFields(QWidget):
         """The file to write, or the folder for several; None where the result is none."""
         if self.kind in ("memory", "lazy"):
             return None
-        return Path(self.path_edit.text().strip()).expanduser()
+        return Path(self.file.text).expanduser()
 
     def path_for(self, name: str) -> Path | None:
         """Return the file for one image of several; None where the result is none."""
@@ -93,12 +83,7 @@ class OutputFields(QWidget):
             return
         self._asks_for_folder = asks
         self._is_written = False
-        what = "Folder to write to" if asks else "File to write"
-        self.path_edit.setAccessibleName(what)
-        self.path_edit.setToolTip(
-            "The folder that the files go to; it must exist." if asks
-            else "The file to write. It must not exist yet."
-        )  # fmt: skip
+        self._explain_path()
         self._fill()
 
     def suggest(self, name: str, folder: Path | None) -> None:
@@ -122,7 +107,7 @@ class OutputFields(QWidget):
         if path is None:
             return None
         if self._asks_for_folder:
-            where = self.path_edit.text().strip()
+            where = self.file.text
             is_there = bool(where) and path.is_dir()
             return None if is_there else f"There is no folder {where!r}; choose one to write to."
         if not path.name:
@@ -138,50 +123,48 @@ class OutputFields(QWidget):
         self._is_written = False
         self._fill()
 
+    def _explain_path(self) -> None:
+        if self._asks_for_folder:
+            name, tip = "Folder to write to", "The folder that the files go to; it must exist."
+        else:
+            name, tip = "File to write", "The file to write. It must not exist yet."
+        self.file.explain(name, tip, "Choose a folder and a name.")
+
     def _settle(self) -> None:
-        self._file.setVisible(self.kind in _FILTERS)
+        self.file.setVisible(self.kind in _FILTERS)
         if not self._is_written:
             self._fill()
         elif self.kind in _FILTERS and not self._asks_for_folder:
-            text = self.path_edit.text()
+            text = self.file.text
             for ending in _FILTERS:
                 text = text.removesuffix(ending)
-            self.path_edit.setText(text + self.kind)
+            self.file.edit.setText(text + self.kind)
         self.changed.emit()
 
     def _fill(self) -> None:
         if self.kind not in _FILTERS:
             return
         if self._asks_for_folder:
-            self.path_edit.setText(str(self._folder))
+            self.file.edit.setText(str(self._folder))
             return
         path = self._folder / f"{self._name}{self.kind}"
         number = 2
         while path.exists():
             path = self._folder / f"{self._name} {number}{self.kind}"
             number += 1
-        self.path_edit.setText(str(path))
+        self.file.edit.setText(str(path))
 
-    def _take_text(self) -> None:
+    def _take_path(self) -> None:
         self._is_written = True
         self.changed.emit()
 
-    def _browse(self) -> None:
+    def _ask_for_path(self, start: str) -> str:
         if self._asks_for_folder:
-            folder = QFileDialog.getExistingDirectory(
-                self, "Folder to write to", self.path_edit.text()
-            )
-            if folder:
-                self.path_edit.setText(folder)
-                self._take_text()
-            return
-        path, _ = QFileDialog.getSaveFileName(
-            self, "File to write", self.path_edit.text(), _FILTERS[self.kind]
-        )
-        if path:
-            self.path_edit.setText(path if path.endswith(".zarr") or "." in Path(path).name
-                                   else path + self.kind)  # fmt: skip
-            self._take_text()
+            return str(QFileDialog.getExistingDirectory(self, "Folder to write to", start))
+        found, _ = QFileDialog.getSaveFileName(self, "File to write", start, _FILTERS[self.kind])
+        path = str(found)
+        is_named = path.endswith(".zarr") or "." in Path(path).name
+        return path if not path or is_named else path + self.kind
 
 
 def _as_name(text: str) -> str:

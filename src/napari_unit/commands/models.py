@@ -1,0 +1,75 @@
+"""The command ``napari-unit models``: which models there are, or what one of them is."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_unit.models.card import ModelCard
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the only argument to a parser; `run` takes what it parses."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="model to show, by name or path")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the models, or show one; return the exit status 0."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from napari_unit.models.card import has_statistics
+    from napari_unit.models.zoo import find_model, list_models, user_folder
+
+    console = Console()
+    if args.name is not None:
+        entry = find_model(args.name)
+        _show_card(entry.card, has_statistics(entry.path), Console(soft_wrap=True))
+        return 0
+    entries = list_models()
+    if not entries:
+        console.print(f"There is no model; own models are looked for in {user_folder()}.")
+        return 0
+    table = Table("Model", "Domains", "Channels", "Origin", "Path", box=None, pad_edge=False)
+    for entry in entries:
+        domains = entry.card.domains
+        table.add_row(
+            escape(entry.name),
+            escape(" ↔ ".join(domain.name for domain in domains)),
+            " ↔ ".join(str(domain.n_channels) for domain in domains),
+            entry.origin,
+            escape(str(entry.path)),
+        )
+    table.columns[-1].overflow = "fold"
+    console.print(table)
+    console.print(f"Own models are looked for in {user_folder()}.", highlight=False, markup=False)
+    return 0
+
+
+def _show_card(card: "ModelCard", with_statistics: bool, console: Any) -> None:
+    import json
+
+    console.print(card.name, style="bold", highlight=False, markup=False)
+    console.print(card.description, highlight=False, markup=False)
+    for what, said in (("author", card.author), ("license", card.license)):
+        if said:
+            console.print(f"  {what}: {said}", highlight=False, markup=False)
+    for domain in card.domains:
+        window = domain.typical_window
+        console.print(
+            f"  {domain.name}: {', '.join(domain.channels)}; intensities by "
+            f"{domain.scaling.kind} {domain.scaling.low:g} to {domain.scaling.high:g}, typically "
+            f"{min(window.low):g} to {max(window.high):g}",
+            highlight=False,
+            markup=False,
+        )
+    size = card.architecture
+    console.print(
+        f"  networks: width {size.width}, {size.n_residual} residual blocks, "
+        f"{size.n_shared} of them shared",
+        highlight=False,
+    )
+    stored = "with" if with_statistics else "without"
+    console.print(f"  {stored} statistics of training crops", highlight=False)
+    console.print(f"  written by napari-unit {card.version}; trained by:", highlight=False)
+    console.print_json(json.dumps(dict(card.training)))
