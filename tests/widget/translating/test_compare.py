@@ -49,3 +49,17 @@ def test_deleting_one_ends_it(samples: Any, desk: Any) -> None:
     assert not at.widget.compare_button.isEnabled()
     assert at.viewer.layers["cells"].visible
     np.testing.assert_array_equal(at.viewer.layers["cells"].data.shape, (90, 70))
+
+
+def test_an_image_that_is_gone_when_its_translation_is_done_has_no_pair(
+    samples: Any, desk: Any, gate: Any
+) -> None:
+    at = desk(samples.gray(), samples.image_layer(samples.pixels(64, 48), "other"))
+    at.pick(at.form.layer_choice, "cells")
+    at.click(at.widget.run_button)
+    at.wait(gate.reached.is_set)
+    at.viewer.layers.remove("cells")
+    gate.opened.set()
+    at.wait_for_end()
+    assert [layer.name for layer in at.viewer.layers][-1].startswith("cells")
+    assert not at.widget.compare_button.isEnabled()

@@ -28,6 +28,7 @@ from napari_unit.provenance import remarks
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Image
 
 _MODEL_ENDING = ".safetensors"
 
@@ -43,6 +44,7 @@ class TranslateWidget(DockedWidget):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
+        self._source: Image | None = None
         self._began_s = 0.0
         self._n_done = 0
         self._is_canceled = False
@@ -157,6 +159,7 @@ class TranslateWidget(DockedWidget):
             known = self.preview.calibration(self.form.image, items[0].request)
             items = [item.calibrated(known) for item in items]
         self.preview_box.setChecked(False)
+        self._source = None if self.form.is_batch else self.form.layer_choice.layer
         self._began_s = time.monotonic()
         self._n_done, self._complaints, self._is_canceled = 0, [], False
         self.status.clear()
@@ -187,8 +190,7 @@ class TranslateWidget(DockedWidget):
         self.results.begin(result)
 
     def _take(self, item: Item, result: TranslationResult) -> None:
-        source = None if self.form.is_batch else self.form.layer_choice.layer
-        layer = self.results.add(result, source)
+        layer = self.results.add(result, self._source)
         self._n_done += 1
         took = time.monotonic() - self._began_s
         if self.queue.n_items > 1:
