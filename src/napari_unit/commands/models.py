@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_unit.models.card import ModelCard
+    from napari_unit.models.zoo import ModelEntry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,13 +18,11 @@ def run(args: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.table import Table
 
-    from napari_unit.models.card import has_statistics
     from napari_unit.models.zoo import find_model, list_models, user_folder
 
     console = Console()
     if args.name is not None:
-        entry = find_model(args.name)
-        _show_card(entry.card, has_statistics(entry.path), Console(soft_wrap=True))
+        _show(find_model(args.name), Console(soft_wrap=True))
         return 0
     entries = list_models()
     if not entries:
@@ -46,30 +44,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show_card(card: "ModelCard", with_statistics: bool, console: Any) -> None:
+def _show(entry: "ModelEntry", console: Any) -> None:
     import json
 
-    console.print(card.name, style="bold", highlight=False, markup=False)
-    console.print(card.description, highlight=False, markup=False)
-    for what, said in (("author", card.author), ("license", card.license)):
-        if said:
-            console.print(f"  {what}: {said}", highlight=False, markup=False)
-    for domain in card.domains:
-        window = domain.typical_window
-        console.print(
-            f"  {domain.name}: {', '.join(domain.channels)}; intensities by "
-            f"{domain.scaling.kind} {domain.scaling.low:g} to {domain.scaling.high:g}, typically "
-            f"{min(window.low):g} to {max(window.high):g}",
-            highlight=False,
-            markup=False,
-        )
-    size = card.architecture
-    console.print(
-        f"  networks: width {size.width}, {size.n_residual} residual blocks, "
-        f"{size.n_shared} of them shared",
-        highlight=False,
-    )
-    stored = "with" if with_statistics else "without"
-    console.print(f"  {stored} statistics of training crops", highlight=False)
-    console.print(f"  written by napari-unit {card.version}; trained by:", highlight=False)
-    console.print_json(json.dumps(dict(card.training)))
+    from napari_unit.models.describing import facts_of
+
+    console.print(entry.card.name, style="bold", highlight=False, markup=False)
+    console.print(entry.card.description, highlight=False, markup=False)
+    for fact in facts_of(entry):
+        console.print(f"  {fact}", highlight=False, markup=False)
+    console.print("  trained by:", highlight=False)
+    console.print_json(json.dumps(dict(entry.card.training)))
