@@ -10,7 +10,7 @@ from napari_unit.models import relabeling
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.card import ModelCard, ModelFileError, read_card
 from napari_unit.models.file import load_model
-from napari_unit.models.relabeling import own_model_path, with_card
+from napari_unit.models.relabeling import own_model_path, relabel, with_card
 
 
 @pytest.fixture
@@ -32,6 +32,31 @@ def test_the_copy_has_other_words_and_the_same_weights(path, tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert path.read_bytes() == before
     assert [p.name for p in out.parent.iterdir()] == ["mine.safetensors"]
+
+
+def test_a_card_is_exchanged_in_its_place(path):
+    weights = load_model(path).model.state_dict()
+    card = replace(read_card(path), description="For nuclei at 20x.", author="Ada")
+    relabel(path, card)
+    found = load_model(path)
+    assert found.card == card
+    assert all(torch.equal(found.model.state_dict()[name], weights[name]) for name in weights)
+    assert [one.name for one in path.parent.iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_card_that_cannot_be_exchanged_leaves_the_file(path, monkeypatch):
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="describes another model"):
+        relabel(path, replace(read_card(path), architecture=Architecture(width=64)))
+
+    def refuse(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(relabeling.shutil, "copyfileobj", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        relabel(path, replace(read_card(path), author="Ada"))
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob(".partial*"))
 
 
 def test_shorter_words_do_as_well(path, tmp_path):

@@ -14,6 +14,7 @@ from napari_unit.models.zoo import bundled_folder
 _LENGTH_BYTES = 8
 """A .safetensors file begins with the length of its header."""
 _ALIGNED_BYTES = 8
+_WORDS = ("name", "description", "author", "license")
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
@@ -38,33 +39,59 @@ def with_card(path: Path, card: ModelCard, out: Path) -> None:
     ValueError
         If the card is that of other networks.
     """
+    _check(path, card)
+    _check_free(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(out) as partial:
+        _copy(path, card, partial)
+        _check_free(out)  # made meanwhile
+
+
+def relabel(path: Path, card: ModelCard) -> None:
+    """Give a model file another card in its place; it is the one or the other at any moment.
+
+    Parameters
+    ----------
+    path
+        Of the model file.
+    card
+        The file's own but for name, description, author and license.
+
+    Raises
+    ------
+    ModelFileError
+        If `path` is no whole model file.
+    ValueError
+        If the card is that of other networks.
+    """
+    _check(path, card)
+    with written_whole(path) as partial:
+        _copy(path, card, partial)
+
+
+def _check(path: Path, card: ModelCard) -> None:
     own = read_card(path)  # also checks that the header is whole
-    said = replace(
-        own,
-        name=card.name,
-        description=card.description,
-        author=card.author,
-        license=card.license,
-    )
-    if said != card:
+    words = {name: getattr(card, name) for name in _WORDS}
+    if replace(own, **words) != card:
         raise ValueError("The card describes another model than the file; change its words only.")
+
+
+def _check_free(out: Path) -> None:
     if out.exists():
         raise FileExistsError(f"There is a file {out} already; choose another name.")
-    with path.open("rb") as source:
+
+
+def _copy(path: Path, card: ModelCard, out: Path) -> None:
+    with path.open("rb") as source, out.open("wb") as copy:
         n_header = int.from_bytes(source.read(_LENGTH_BYTES), "little")
         header: dict[str, Any] = json.loads(source.read(n_header))
         header["__metadata__"] = {**header["__metadata__"], METADATA_KEY: card.to_json()}
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % _ALIGNED_BYTES)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(out) as partial:
-            with partial.open("wb") as copy:
-                copy.write(len(text).to_bytes(_LENGTH_BYTES, "little"))
-                copy.write(text)
-                shutil.copyfileobj(source, copy)
-            read_card(partial)
-            if out.exists():  # made meanwhile
-                raise FileExistsError(f"There is a file {out} already; choose another name.")
+        copy.write(len(text).to_bytes(_LENGTH_BYTES, "little"))
+        copy.write(text)
+        shutil.copyfileobj(source, copy)
+    read_card(out)
 
 
 def own_model_path(name: str, folder: Path) -> Path:
