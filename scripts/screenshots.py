@@ -66,7 +66,7 @@ def translating(viewer: napari.Viewer, model: Path | None, out: Path) -> None:
     viewer.layers.remove("simulated nuclei labels")
     dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Translate")
     if model is not None:
-        widget.form.open_model(model)
+        widget.form.model_row.open(model)
     viewer.reset_view()
     wait_until(lambda: "About" in widget.estimate_label.text())
     take(viewer, out / "widget_ready.png")

@@ -68,7 +68,7 @@ def test_bundled_and_own_models_are_offered_with_what_they_are_for(
     at = desk(samples.gray())
     assert at.offered(at.form.model_choice) == ["nuclei", "mine"]
     at.pick(at.form.model_choice, "mine")
-    assert at.form.model_note.text() == "What mine is for."
+    assert at.form.model_row.note.text() == "What mine is for."
 
 
 def test_without_a_model_the_widget_says_how_to_get_one(
@@ -94,7 +94,7 @@ def test_a_model_file_is_opened_from_anywhere(
     path = models.add("elsewhere", b=("confocal", 1), folder=tmp_path / "usb")
     at = desk(samples.gray())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(path), ""))
-    at.click(at.form.open_button)
+    at.click(at.form.model_row.open_button)
     assert at.form.model_choice.currentText() == "elsewhere"
     assert at.form.direction_choice.currentText() == "synthetic → confocal"
     result = at.run()
@@ -108,7 +108,7 @@ def test_closing_the_file_dialog_changes_nothing(
 
     at = desk(samples.gray())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: ("", ""))
-    at.click(at.form.open_button)
+    at.click(at.form.model_row.open_button)
     assert at.form.model_choice.currentText() == "nuclei"
     assert at.said() == (None, "")
 
@@ -148,7 +148,7 @@ def test_a_foreign_file_is_refused_in_a_sentence(
     path.write_bytes(b"no model at all")
     at = desk(samples.gray())
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *args: (str(path), ""))
-    at.click(at.form.open_button)
+    at.click(at.form.model_row.open_button)
     kind, sentence = at.said()
     assert kind == "error"
     assert "foreign.safetensors" in sentence

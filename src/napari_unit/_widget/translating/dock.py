@@ -263,7 +263,7 @@ class TranslateWidget(DockedWidget):
         """Open the model file that is dropped."""
         path = _model_of(event)
         if path is not None:
-            self.form.open_model(path)
+            self.form.model_row.open(path)
             event.acceptProposedAction()
 
     def let_go(self) -> None:

@@ -1,14 +1,13 @@
 """What a person chooses in the dock widget, and whether it can be done."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from napari_unit._widget.choices import DirectionChoice, LayerChoice, ModelChoice, OptionChoice
+from napari_unit._widget.choices import DirectionChoice, LayerChoice, OptionChoice
 from napari_unit._widget.fold import Fold
 from napari_unit._widget.options import DTYPES, MEMORY, STATISTICS
 from napari_unit._widget.status import wrapping_label
@@ -17,12 +16,11 @@ from napari_unit._widget.translating.batch import ImagesFields
 from napari_unit._widget.translating.device import DeviceChoice
 from napari_unit._widget.translating.fit import image_in_words, misfit
 from napari_unit._widget.translating.mapping import MappingPanel
+from napari_unit._widget.translating.model_row import ModelRow
 from napari_unit._widget.translating.output import OutputFields
 from napari_unit.images.layers import read_layer
 from napari_unit.images.parts import Ranges
 from napari_unit.images.source_image import SourceImage
-from napari_unit.models import zoo
-from napari_unit.models.card import ModelFileError
 from napari_unit.request import TranslationRequest
 
 
@@ -49,9 +47,8 @@ class TranslationForm(QWidget):
         self.layer_choice = LayerChoice(viewer.layers, viewer.layers.selection.active)
         self.layer_note = wrapping_label("note")
         self.images_fields = ImagesFields(viewer.layers)
-        self.model_choice = ModelChoice()
-        self.open_button = QPushButton("Open…")
-        self.model_note = wrapping_label("note")
+        self.model_row = ModelRow()
+        self.model_choice = self.model_row.choice
         self.direction_choice = DirectionChoice()
         self.mapping_fold = Fold("Axes and channels")
         self.mapping = MappingPanel(self.mapping_fold)
@@ -68,10 +65,6 @@ class TranslationForm(QWidget):
         self.bring_up_to_date()
 
     def _lay_out(self) -> None:
-        model = QHBoxLayout()
-        model.setSpacing(4)
-        model.addWidget(self.model_choice, 1)
-        model.addWidget(self.open_button)
         grid = self._grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(10)
@@ -79,8 +72,7 @@ class TranslationForm(QWidget):
         grid.setColumnStretch(1, 1)
         self._add_row("Layer", self.layer_choice)
         grid.addWidget(self.layer_note, grid.rowCount(), 1)
-        self._add_row("Model", self.model_choice, model)
-        grid.addWidget(self.model_note, grid.rowCount(), 1)
+        self._add_row("Model", self.model_choice, self.model_row)
         self._add_row("Direction", self.direction_choice)
         self.mapping_fold.hold(self.mapping)
         grid.addWidget(self.mapping_fold, grid.rowCount(), 0, 1, 2)
@@ -100,27 +92,18 @@ class TranslationForm(QWidget):
         )
 
     def _add_row(
-        self, text: str, field: QWidget, within: QHBoxLayout | QWidget | None = None
+        self, text: str, field: QWidget, within: QWidget | None = None
     ) -> tuple[QWidget, QWidget]:
-        """Add a field with its label; `within` is the layout or widget that holds it already."""
+        """Add a field with its label; `within` is the widget that holds it already."""
         row, label = self._grid.rowCount(), QLabel(text)
         self._grid.addWidget(label, row, 0)
-        if isinstance(within, QHBoxLayout):
-            self._grid.addLayout(within, row, 1)
-        else:
-            self._grid.addWidget(within or field, row, 1)
+        self._grid.addWidget(within or field, row, 1)
         field.setAccessibleName(text)
         label.setBuddy(field)
         return label, field
 
     def _explain(self) -> None:
-        self.open_button.setAutoDefault(True)  # the return key presses it, as the space bar does
         self.layer_choice.setToolTip("The image to translate. It is not changed.")
-        self.model_choice.setToolTip(
-            "The model to translate with: bundled, your own, or opened. A model file can be "
-            "dropped here."
-        )
-        self.open_button.setToolTip("Open a model file (.safetensors).")
         self.direction_choice.setToolTip("What the layer is, and what it becomes.")
         self.area_choice.setToolTip(
             "What is translated. All of the image is measured in any case, so that a part has the "
@@ -157,7 +140,8 @@ class TranslationForm(QWidget):
             choice.activated.connect(self.edited)
         self.mapping.changed.connect(self.edited)
         self.output.file.edited.connect(self.edited)
-        self.open_button.clicked.connect(self._ask_for_model)
+        self.model_row.opened.connect(self.edited)
+        self.model_row.refused.connect(self.refused)
 
     @property
     def is_batch(self) -> bool:
@@ -172,8 +156,7 @@ class TranslationForm(QWidget):
         entry = self.model_choice.entry
         self.layer_note.setText(image_in_words(image) if image else "")
         self.layer_note.setVisible(image is not None)
-        self.model_note.setText(entry.card.description if entry else "")
-        self.model_note.setVisible(bool(self.model_note.text()))
+        self.model_row.bring_up_to_date()
         self.direction_choice.offer_between(
             entry.card.domains if entry else None, image.n_channels if image else None
         )
@@ -268,18 +251,3 @@ class TranslationForm(QWidget):
                 f"The axis labels of the layer {layer.name!r}, {', '.join(layer.axis_labels)}, "
                 "leave open which axis is which; say it under Axes and channels."
             )
-
-    def _ask_for_model(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Open a model file", str(zoo.user_folder()), "Models (*.safetensors)"
-        )
-        if path:
-            self.open_model(Path(path))
-
-    def open_model(self, path: Path) -> None:
-        """Offer the model of a file and choose it, or say why that cannot be done."""
-        self.edited.emit()
-        try:
-            self.model_choice.open_file(path)
-        except ModelFileError as error:
-            self.refused.emit(str(error))
