@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -170,3 +171,28 @@ def test_a_folder_that_is_removed_leaves_the_list(make, tmp_path):
         path.unlink()
     files.path.rmdir()
     assert list(runs.look()) == []
+
+
+def test_one_that_was_opened_leaves_the_list_with_its_folder_and_comes_back(make, tmp_path):
+    files = make(START, name="elsewhere")
+    runs = RunList(tmp_path / "mine")
+    runs.open(files.path)
+    away = files.path.rename(tmp_path / "away")
+    assert list(runs.look()) == []
+    away.rename(files.path)
+    assert [view.name for view in runs.look()] == ["elsewhere"]
+
+
+def test_a_folder_that_may_not_be_looked_into_hides_no_other(make, tmp_path, monkeypatch):
+    """As root, which many containers run as, no permission refuses."""
+    make(START, name="mine")
+    make(START, name="another's")
+    is_file = Path.is_file
+
+    def refuse(path):
+        if path.parent.name == "another's":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert [view.name for view in RunList(tmp_path / "runs").look()] == ["mine"]
