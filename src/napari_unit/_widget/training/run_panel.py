@@ -180,7 +180,8 @@ class RunPanel(QWidget):
         self.run_list.blockSignals(blocked)
         self.empty_note.setText("There is no training yet." if not views else "")
         self.empty_note.setVisible(not views)
-        if (self.current is None) != (before is None) or path not in paths:
+        now = self.current
+        if (None if now is None else now.files.path) != path:
             self.chosen.emit()
         self._show_current()
 

@@ -1,0 +1,26 @@
+"""The list of trainings, with folders that lie there as trainings have left them."""
+
+import pytest
+from qtpy.QtWidgets import QFileDialog
+from run_folders import END, REPORT, START, write_run
+
+pytestmark = pytest.mark.qt
+TWO_LOOKS_MS = 1100
+
+
+def test_a_sentence_stays_where_no_training_is_in_the_list(bench, tmp_path, monkeypatch):
+    at = bench()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    at.click(at.panel.open_button)
+    at.qtbot.wait(TWO_LOOKS_MS)
+    assert "There is no training in" in at.widget.runs.status.message.text()
+
+
+def test_another_is_chosen_where_the_chosen_one_is_gone(bench, root, qtbot):
+    first, second = (write_run(root / name, START, REPORT, END) for name in ("one", "two"))
+    at = bench()
+    at.wait(lambda: len(at.panel.views) == 2)
+    assert at.panel.choose(first.path)
+    with qtbot.waitSignal(at.panel.chosen):
+        first.path.rename(root.parent / "away")
+    assert at.view.files.path == second.path
