@@ -38,7 +38,7 @@ def test_runs_are_kept_beside_the_models(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "folder"),
     [("a to b", "a to b"), ("H&E / IHC: day 1", "H-E - IHC- day 1"), ("..", "training"),
-     ("蛍光", "蛍光"), ("x" * 200, "x" * 60), ("", "training")],
+     ("蛍光", "蛍光"), ("x" * 200, "x" * 60), ("x" * 59 + " to b", "x" * 59), ("", "training")],
 )  # fmt: skip
 def test_a_folder_is_called_as_files_may_be_called(tmp_path, name, folder):
     first, second = (make_run_folder(tmp_path / "runs", name).path for _ in range(2))

@@ -58,7 +58,8 @@ def make_run_folder(root: Path, name: str) -> RunFiles:
     name
         What it is to be called, in any letters; a number is added where it is taken.
     """
-    plain = re.sub(r"[^\w .-]+", "-", name).strip(" .-")[:60] or "training"
+    # Windows leaves out what a name ends in of these: the folder would be called otherwise
+    plain = re.sub(r"[^\w .-]+", "-", name).lstrip(" .-")[:60].rstrip(" .-") or "training"
     root.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
