@@ -14,11 +14,12 @@ from typing import Any
 
 from napari_unit.atomic import written_whole
 from napari_unit.runs.files import RunFiles
+from napari_unit.runs.following import is_at_work
 from napari_unit.runs.sources import RunSources, absolute
 
 _WINDOWS = sys.platform == "win32"
 _CHILDREN: dict[Path, "subprocess.Popen[bytes]"] = {}
-"""Trainings that this process has started and that have not been seen to end, by their folders."""
+"""Trainings that this process has started, by their folders; those that have ended, too."""
 _COMPLAINT = "napari-unit train: "
 
 
@@ -109,10 +110,12 @@ def resume_training(files: RunFiles) -> None:
     Raises
     ------
     ValueError
-        If its folder does not say where the images are.
+        If a process is at it, or its folder does not say where the images are.
     OSError
         If there can be no such process.
     """
+    if is_own_child(files) or is_at_work(files.lock_path):
+        raise ValueError(f"The training {files.path.name!r} runs already; stop it first.")
     RunSources.read(files.sources_path)
     _start([*_trainer(), "--out", str(files.path)], files)
 
