@@ -118,14 +118,18 @@ class Bench:
     def wait_for_state(self, *states: str) -> None:
         self.wait(lambda: self.view is not None and self.view.state in states)
 
-    def close_dock(self) -> None:
-        """Do what the cross on the dock does."""
+    @property
+    def dock(self) -> Any:
         from qtpy.QtWidgets import QDockWidget
 
         dock = self.widget.parent()
         while not isinstance(dock, QDockWidget):
             dock = dock.parent()
-        dock.destroyOnClose()
+        return dock
+
+    def close_dock(self) -> None:
+        """Do what the cross on the dock does."""
+        self.dock.destroyOnClose()
 
 
 @pytest.fixture

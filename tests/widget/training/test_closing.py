@@ -25,8 +25,9 @@ pytestmark = pytest.mark.qt
 def running(bench, image_folders):
     """Return a function that opens a viewer in which a training runs."""
 
-    def start():
+    def start(*, floats=False):
         at = bench()
+        at.dock.setFloating(floats)
         at.fill(*image_folders, images=100_000)
         at.start()
         at.wait_for_state("running")
@@ -100,6 +101,26 @@ def test_closing_only_the_dock_asks_nothing_and_closing_napari_later_does(runnin
     assert answer(at.viewer.window._qt_window, "Stop and save")
     assert len(answer.asked) == 1
     starting._CHILDREN[files.path].wait(60)
+
+
+def test_a_window_that_stays_open_after_all_asks_the_next_time(running, answer):
+    """Napari has a question of its own, which can be answered with no."""
+    at = running()
+    window = at.viewer.window._qt_window
+    assert answer(window, "Keep training")
+    assert answer(window, "Keep training"), "the same event again"
+    assert len(answer.asked) == 1
+    at.qtbot.wait(50)
+    assert answer(window, "Keep training")
+    assert len(answer.asked) == 2
+
+
+def test_a_dock_that_floats_closes_without_a_question_and_napari_does_not(running, answer):
+    at = running(floats=True)
+    assert answer(at.widget.window(), "Cancel")
+    assert answer.asked == []
+    assert answer(at.viewer.window._qt_window, "Keep training")
+    assert len(answer.asked) == 1
 
 
 def test_a_viewer_that_started_nothing_closes_without_a_question(running, bench, answer):

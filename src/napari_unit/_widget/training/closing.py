@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_unit.runs.control import Control
@@ -27,11 +27,15 @@ class CloseGuard(QObject):
         super().__init__(window)
         self._window = window
         self._runs: list[RunFiles] = []
+        self._is_answered = False
         window.installEventFilter(self)
 
     @classmethod
-    def of(cls, window: QWidget) -> "CloseGuard":
-        """Return the guard of a window; made when it is asked for first."""
+    def of(cls, widget: QWidget) -> "CloseGuard":
+        """Return the guard of a widget's main window; made when it is asked for first."""
+        window = widget.window()
+        while (owner := window.parentWidget()) is not None:  # of a dock that floats
+            window = owner.window()
         found: Any = window.findChild(cls)
         return found if found is not None else cls(window)
 
@@ -44,7 +48,7 @@ class CloseGuard(QObject):
         if event is None or event.type() != QEvent.Type.Close or watched is not self._window:
             return False
         alive = [files for files in self._runs if is_own_child(files)]
-        if not alive or _is_closed_by_script(self._window):
+        if not alive or self._is_answered or _is_closed_by_script(self._window):
             return False
         answer = ask(self._window, [files.path.name for files in alive])
         if answer == "cancel":
@@ -53,8 +57,13 @@ class CloseGuard(QObject):
         if answer == "stop":
             for files in alive:
                 Control(files.control).ask("stop")
-        self._runs.clear()  # napari may send the event again
+        # napari may send the event again; or ask something, too, and stay open after all
+        self._is_answered = True
+        QTimer.singleShot(0, self._ask_again)
         return False
+
+    def _ask_again(self) -> None:
+        self._is_answered = False
 
 
 def ask(window: QWidget, names: Sequence[str]) -> str:
