@@ -155,6 +155,23 @@ def test_layers_become_files_with_the_same_pixels(bench, samples, image_folders)
     at.wait_for_state("finished")
 
 
+def test_of_a_start_that_fails_nothing_stays(bench, samples, image_folders, monkeypatch):
+    def refuse(request, files):
+        assert list(files.images.rglob("*.tif"))
+        raise OSError("There can be no more processes.")
+
+    monkeypatch.setattr(preparing, "start_training", refuse)
+    layer = samples.image_layer(samples.pixels(96, 80), "one")
+    at = bench(layer)
+    at.fill(layer, image_folders[1])
+    at.check()
+    at.click(at.setup.start_button)
+    at.wait(lambda: at.form.isEnabled())
+    assert at.said() == ("error", "There can be no more processes.")
+    assert list(at.root.iterdir()) == []
+    assert not at.setup.start_button.isEnabled(), "what was checked is gone"
+
+
 def test_a_layer_that_is_still_its_file_is_given_by_its_path(bench, image_folders):
     at = bench()
     (unchanged,) = at.viewer.open(image_folders[0] / "0.tif", plugin="napari")

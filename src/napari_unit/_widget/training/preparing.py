@@ -127,8 +127,25 @@ def start(checked: Checked, wanted: Wanted, root: Path) -> RunFiles:
     Returns
     -------
     The files of the training; what was written of layers is among them.
+
+    Raises
+    ------
+    OSError
+        If there can be no such folder or process; nothing of it stays then.
     """
-    files = make_run_folder(root, " to ".join(wanted.names))
+    try:
+        files = make_run_folder(root, " to ".join(wanted.names))
+        try:
+            _start_in(files, checked, wanted)
+        except BaseException:
+            shutil.rmtree(files.path, ignore_errors=True)
+            raise
+    finally:
+        checked.discard()
+    return files
+
+
+def _start_in(files: RunFiles, checked: Checked, wanted: Wanted) -> None:
     written = checked.folder / "images"
     if written.is_dir():
         written.rename(files.images)
@@ -138,8 +155,6 @@ def start(checked: Checked, wanted: Wanted, root: Path) -> RunFiles:
         b=_moved(checked.sources.b, written, files.images),
     )
     start_training(TrainingRequest(sources, wanted.preset, wanted.settings), files)
-    checked.discard()
-    return files
 
 
 def forget_old(root: Path, age_s: float = 86_400.0) -> None:
