@@ -80,6 +80,22 @@ def test_training_stops_and_saves(running, answer):
     assert list(files.checkpoints.glob("*.pt"))
 
 
+def test_one_that_cannot_be_told_to_stop_keeps_the_window_open(running, answer, monkeypatch):
+    at = running()
+    said = []
+    monkeypatch.setattr(closing, "show_error", said.append)
+
+    def refuse(self, request):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Control, "ask", refuse)
+        assert not answer(at.viewer.window._qt_window, "Stop and save")
+    assert said == [
+        "The training 'dark to bright' cannot be told to stop: No space left on device."
+    ]
+
+
 def test_the_window_stays_open(running, answer):
     at = running()
     window = at.viewer.window._qt_window

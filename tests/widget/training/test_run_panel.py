@@ -1,6 +1,7 @@
 """The list of trainings, with folders that lie there as trainings have left them."""
 
 import pytest
+from filelock import FileLock
 from qtpy.QtWidgets import QFileDialog
 from run_folders import END, REPORT, START, write_run
 
@@ -24,3 +25,17 @@ def test_another_is_chosen_where_the_chosen_one_is_gone(bench, root, qtbot):
     with qtbot.waitSignal(at.panel.chosen):
         first.path.rename(root.parent / "away")
     assert at.view.files.path == second.path
+
+
+def test_what_cannot_be_asked_is_said(bench, root):
+    files = write_run(root / "one", START, REPORT)
+    files.control.write_text("no folder")  # as little as on a disk that is full or not ours
+    with FileLock(files.lock_path):
+        at = bench()
+        at.wait(lambda: at.view is not None and at.view.state == "running")
+        for button in (at.panel.pause_button, at.panel.checkpoint_button, at.panel.stop_button):
+            at.widget.runs.status.clear()
+            at.click(button)
+            assert at.widget.runs.status.kind == "error"
+            said = at.widget.runs.status.message.text()
+            assert said.startswith("The training 'one' cannot be asked for anything: ")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMessageBox, QWidget
 
@@ -51,12 +52,9 @@ class CloseGuard(QObject):
         if not alive or self._is_answered or _is_closed_by_script(self._window):
             return False
         answer = ask(self._window, [files.path.name for files in alive])
-        if answer == "cancel":
+        if answer == "cancel" or (answer == "stop" and not _are_told_to_stop(alive)):
             event.ignore()
             return True
-        if answer == "stop":
-            for files in alive:
-                Control(files.control).ask("stop")
         # napari may send the event again; or ask something, too, and stay open after all
         self._is_answered = True
         QTimer.singleShot(0, self._ask_again)
@@ -86,6 +84,16 @@ def ask(window: QWidget, names: Sequence[str]) -> str:
     clicked = box.clickedButton()
     box.deleteLater()
     return "keep" if clicked is keep else "stop" if clicked is stop else "cancel"
+
+
+def _are_told_to_stop(runs: Sequence[RunFiles]) -> bool:
+    for files in runs:
+        try:
+            Control(files.control).ask("stop")
+        except OSError as error:
+            show_error(f"The training {files.path.name!r} cannot be told to stop: {error}.")
+            return False
+    return True
 
 
 def _is_closed_by_script(window: Any) -> bool:

@@ -42,6 +42,8 @@ class RunPanel(QWidget):
     """Someone wants to go on with a training: its files."""
     opened = Signal()
     """Someone wants to open the folder of a training elsewhere."""
+    failed = Signal(str)
+    """A training could not be asked for something: a sentence."""
     use_asked = Signal(object)
     """Someone wants the model of a training: its `RunView`."""
     preview_toggled = Signal(bool)
@@ -241,26 +243,35 @@ class RunPanel(QWidget):
             if view.files.path not in self._to_stop:
                 continue
             if view.is_at_work:
-                Control(view.files.control).ask("stop")
+                self._tell(view, "stop")
             else:
                 self._to_stop.discard(view.files.path)
 
     def _ask(self, request: Request) -> None:
-        if self.current is not None:
-            if request == "stop" and self.current.state == "starting":
-                self._to_stop.add(self.current.files.path)
-            Control(self.current.files.control).ask(request)
-            self._enable(self.current)
+        view = self.current
+        if view is None:
+            return
+        if request == "stop" and view.state == "starting":
+            self._to_stop.add(view.files.path)
+        self._tell(view, request)
+        self._enable(view)
 
     def _pause_or_go_on(self) -> None:
         if self.current is None:
             return
-        control = Control(self.current.files.control)
-        if control.asks_for("pause"):
-            control.obeyed("pause")
-        else:
-            control.ask("pause")
+        is_paused = Control(self.current.files.control).asks_for("pause")
+        self._tell(self.current, "pause", take_back=is_paused)
         self._enable(self.current)
+
+    def _tell(self, view: RunView, request: Request, *, take_back: bool = False) -> None:
+        control = Control(view.files.control)
+        try:
+            if take_back:
+                control.obeyed(request)
+            else:
+                control.ask(request)
+        except OSError as error:
+            self.failed.emit(f"The training {view.name!r} cannot be asked for anything: {error}.")
 
     def _resume(self) -> None:
         if self.current is not None:

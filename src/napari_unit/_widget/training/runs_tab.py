@@ -65,6 +65,7 @@ class RunsTab(QWidget):
         panel = self.panel
         panel.chosen.connect(self._leave_preview)
         panel.resumed.connect(self._resume)
+        panel.failed.connect(partial(self.status.say, "error"))
         panel.opened.connect(self._ask_for_run)
         panel.use_asked.connect(self._ask_for_name)
         panel.preview_toggled.connect(self._toggle_preview)
