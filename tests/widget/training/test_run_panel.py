@@ -5,6 +5,8 @@ from filelock import FileLock
 from qtpy.QtWidgets import QFileDialog
 from run_folders import END, REPORT, START, write_run
 
+from napari_unit.runs.control import Control
+
 pytestmark = pytest.mark.qt
 TWO_LOOKS_MS = 1100
 
@@ -39,3 +41,16 @@ def test_what_cannot_be_asked_is_said(bench, root):
             assert at.widget.runs.status.kind == "error"
             said = at.widget.runs.status.message.text()
             assert said.startswith("The training 'one' cannot be asked for anything: ")
+
+
+def test_one_that_starts_can_be_stopped_but_not_paused(bench, root):
+    files = write_run(root / "one")
+    with FileLock(files.lock_path):
+        at = bench()
+        at.wait(lambda: at.view is not None)
+        assert at.view.state == "starting"
+        assert not at.panel.pause_button.isEnabled(), "it would forget that"
+        at.click(at.panel.stop_button)
+        assert not at.panel.stop_button.isEnabled()
+        Control(files.control).forget_old()  # as a training does when it starts
+        at.wait(lambda: Control(files.control).asked() == {"stop"})

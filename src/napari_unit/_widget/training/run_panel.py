@@ -224,10 +224,12 @@ class RunPanel(QWidget):
 
     def _enable(self, view: RunView | None) -> None:
         asked = set() if view is None else Control(view.files.control).asked()
-        listens = view is not None and view.state in ("starting", "running", "paused")
+        listens = view is not None and view.state in ("running", "paused")
+        # one that starts forgets what it was asked before; a stop is asked again
+        can_stop = listens or (view is not None and view.state == "starting")
         self.pause_button.setEnabled(listens and "stop" not in asked)
         self.pause_button.setText("Go on" if "pause" in asked and listens else "Pause")
-        self.stop_button.setEnabled(listens and "stop" not in asked)
+        self.stop_button.setEnabled(can_stop and "stop" not in asked)
         runs = view is not None and view.state == "running"
         self.checkpoint_button.setEnabled(runs and "checkpoint" not in asked)
         self.resume_button.setEnabled(view is not None and view.can_resume)
