@@ -134,6 +134,12 @@ def is_own_child(files: RunFiles) -> bool:
     return files.path in _CHILDREN and exit_code(files) is None
 
 
+def forget(files: RunFiles) -> None:
+    """Know no more how the training in a folder has ended: the folder is gone, its name is free."""
+    if not is_own_child(files):
+        _CHILDREN.pop(files.path, None)
+
+
 def complaint(files: RunFiles) -> str:
     """Return why the last start of a training came to nothing, as it said; empty where it did not.
 

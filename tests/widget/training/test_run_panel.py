@@ -22,8 +22,8 @@ def test_a_sentence_stays_where_no_training_is_in_the_list(bench, tmp_path, monk
 def test_another_is_chosen_where_the_chosen_one_is_gone(bench, root, qtbot):
     first, second = (write_run(root / name, START, REPORT, END) for name in ("one", "two"))
     at = bench()
-    at.wait(lambda: len(at.panel.views) == 2)
-    assert at.panel.choose(first.path)
+    at.wait(lambda: len(at.panel.run_list.views) == 2)
+    assert at.panel.run_list.choose(first.path)
     with qtbot.waitSignal(at.panel.chosen):
         first.path.rename(root.parent / "away")
     assert at.view.files.path == second.path

@@ -278,8 +278,9 @@ def test_what_a_crash_has_left_is_removed_after_a_day(tmp_path):
     import os
     import time
 
-    for name, age_s in ((".prepared-old", 90_000), (".prepared-new", 60)):
-        (tmp_path / name / "images").mkdir(parents=True)
-        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    for kind in ("prepared", "deleted"):
+        for name, age_s in ((f".{kind}-old", 90_000), (f".{kind}-new", 60)):
+            (tmp_path / name / "images").mkdir(parents=True)
+            os.utime(tmp_path / name, (time.time() - age_s,) * 2)
     preparing.forget_old(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".prepared-new"]
+    assert {path.name for path in tmp_path.iterdir()} == {".prepared-new", ".deleted-new"}
