@@ -91,22 +91,27 @@ class UseDialog(QDialog):
         assert button is not None
         return button
 
-    def _check(self) -> None:
+    def _check(self) -> Path | None:
+        """Return where the model would be saved; None, and a sentence, where it cannot be."""
         try:
-            own_model_path(self.name_edit.text(), zoo.user_folder())
+            out = own_model_path(self.name_edit.text(), zoo.user_folder())
         except ValueError as error:
             self._refuse(str(error))
-        else:
-            self.note.hide()
-            self.save_button.setEnabled(True)
+            return None
+        self.note.hide()
+        self.save_button.setEnabled(True)
+        return out
 
     def _refuse(self, sentence: str) -> None:
         self.note.setText(sentence)
         self.note.show()
         self.save_button.setEnabled(False)
+        self.name_edit.setEnabled(True)
 
     def _save(self) -> None:
-        out = own_model_path(self.name_edit.text(), zoo.user_folder())
+        out = self._check()  # someone may have taken the name since it was written
+        if out is None:
+            return
         card = replace(
             self._card,
             name=self.name_edit.text().strip(),
@@ -121,6 +126,7 @@ class UseDialog(QDialog):
             return out
 
         self.save_button.setEnabled(False)
+        self.name_edit.setEnabled(False)  # another name would let it be saved twice
         self._errand = Errand(once(save))
         self._errand.succeeded.connect(self._end)
         self._errand.failed.connect(self._refuse)
