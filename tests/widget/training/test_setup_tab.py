@@ -134,7 +134,8 @@ def test_layers_are_chosen_from_a_menu_and_followed(bench, samples):
     assert at.said()[1].startswith("Choose images of A")
 
 
-def test_layers_become_files_with_the_same_pixels(bench, samples, image_folders):
+@pytest.mark.usefixtures("stand_in_training")
+def test_layers_become_files_with_the_same_pixels(bench, samples):
     stack = samples.image_layer(samples.pixels(3, 96, 80), "a stack", axis_labels=("z", "y", "x"))
     colour = samples.image_layer(samples.pixels(96, 80, 3), "H&E", rgb=True)
     at = bench(stack, colour)
