@@ -15,6 +15,9 @@ import hypothesis
 import pytest
 
 PATIENCE_S = 5.0
+NEW_MODULES = 50
+"""So many make it worth while to set them aside."""
+SET_ASIDE = {"n_modules": 0}
 POOLS = ("ThreadPoolExecutor", "zarr_pool", "zarr_io", "asyncio_", "tqdm", "pytest_timeout")
 """Names of threads that libraries keep to use again."""
 KEPT_PROCESSES = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
@@ -49,6 +52,23 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setenv("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_finish() -> None:
+    """Set the collected tests and what they import aside; see `set_modules_aside`."""
+    set_modules_aside()
+
+
+def set_modules_aside() -> None:
+    """Spare the garbage collector what modules hold, where some were imported since the last time.
+
+    napari collects garbage at every layer that is removed: that took more of the time of a test
+    with a viewer than anything else. What tests make is looked through as before.
+    """
+    if len(sys.modules) > SET_ASIDE["n_modules"] + NEW_MODULES:
+        gc.collect()
+        gc.freeze()
+        SET_ASIDE["n_modules"] = len(sys.modules)
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays_of_a_gui(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test marked `qt` that leaves a top-level widget, a thread or a child process.
@@ -59,6 +79,7 @@ def nothing_stays_of_a_gui(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("qt") is None:
         yield
         return
+    set_modules_aside()
     before = [found() for found in LEFTOVERS.values()]
     yield
     if request.node.stash.get(CALL_FAILED, True):

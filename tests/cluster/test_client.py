@@ -33,7 +33,8 @@ def test_a_cluster_without_workers_is_refused() -> None:
         pass
 
 
-def test_an_address_where_no_one_answers_is_refused() -> None:
+def test_an_address_where_no_one_answers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_unit.cluster.client._PATIENCE_S", 1.0)
     with (
         pytest.raises(OSError, match=r"No scheduler of dask.distributed answers at 'tcp://127"),
         connected("tcp://127.0.0.1:9"),

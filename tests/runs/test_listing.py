@@ -1,11 +1,12 @@
 """Trainings as they lie in a folder, without any process."""
 
-import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from run_folders import REPORT, START, write_run
 
 from napari_unit.runs.control import Control
 from napari_unit.runs.event_lines import to_json_line
@@ -13,39 +14,19 @@ from napari_unit.runs.events import (
     Finished,
     GaveUp,
     Paused,
-    Progress,
-    Started,
     Stopped,
     WentOn,
 )
 from napari_unit.runs.files import RunFiles
 from napari_unit.runs.listing import RunList, WatchedRun, is_run
-from napari_unit.runs.sources import RunSources
-
-START = Started(0, 100, "cpu", "float32", ("left", "right"), (3, 2), ())
-REPORT = Progress(50, 100, {"cycle_a": 0.5}, 1e-4, 5.0, 10.0)
 
 
 @pytest.fixture
 def make(tmp_path):
     """Return a function that makes the folder of a training that has told some events."""
-
-    def make(*events, name="run", begun=True):
-        files = RunFiles(tmp_path / "runs" / name)
-        files.path.mkdir(parents=True)
-        RunSources(("/a",), ("/b",)).write(files.sources_path)
-        asked = {"domain_a": {"name": "dapi"}, "domain_b": {"name": ""}}
-        files.asked_path.write_text(json.dumps(asked))
-        files.log_path.write_text("")
-        if begun:
-            files.settings_path.write_text("{}")
-            files.data_path.write_text("{}")
-        lines = "".join(to_json_line(event) + "\n" for event in events)
-        if events:
-            files.events_path.write_text(lines)
-        return files
-
-    return make
+    return lambda *events, name="run", begun=True: write_run(
+        tmp_path / "runs" / name, *events, begun=begun
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,3 +151,28 @@ def test_a_folder_that_is_removed_leaves_the_list(make, tmp_path):
         path.unlink()
     files.path.rmdir()
     assert list(runs.look()) == []
+
+
+def test_one_that_was_opened_leaves_the_list_with_its_folder_and_comes_back(make, tmp_path):
+    files = make(START, name="elsewhere")
+    runs = RunList(tmp_path / "mine")
+    runs.open(files.path)
+    away = files.path.rename(tmp_path / "away")
+    assert list(runs.look()) == []
+    away.rename(files.path)
+    assert [view.name for view in runs.look()] == ["elsewhere"]
+
+
+def test_a_folder_that_may_not_be_looked_into_hides_no_other(make, tmp_path, monkeypatch):
+    """As root, which many containers run as, no permission refuses."""
+    make(START, name="mine")
+    make(START, name="another's")
+    is_file = Path.is_file
+
+    def refuse(path):
+        if path.parent.name == "another's":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert [view.name for view in RunList(tmp_path / "runs").look()] == ["mine"]

@@ -9,6 +9,7 @@ import textwrap
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from napari_unit.models.card import read_card
 from napari_unit.runs import starting
@@ -38,7 +39,7 @@ def test_runs_are_kept_beside_the_models(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "folder"),
     [("a to b", "a to b"), ("H&E / IHC: day 1", "H-E - IHC- day 1"), ("..", "training"),
-     ("蛍光", "蛍光"), ("x" * 200, "x" * 60), ("", "training")],
+     ("蛍光", "蛍光"), ("x" * 200, "x" * 60), ("x" * 59 + " to b", "x" * 59), ("", "training")],
 )  # fmt: skip
 def test_a_folder_is_called_as_files_may_be_called(tmp_path, name, folder):
     first, second = (make_run_folder(tmp_path / "runs", name).path for _ in range(2))
@@ -133,6 +134,24 @@ def test_a_killed_one_is_interrupted_and_can_be_resumed(tmp_path, request_of, wa
     view = wait_for(run, lambda v: len(v.story.starts) == 2)
     assert view.story.starts[-1].images_seen >= 2
     assert view.state == "running"
+
+
+def test_one_that_runs_is_not_started_again(tmp_path, request_of):
+    files = make_run_folder(tmp_path / "runs", "x")
+    start_training(request_of(), files)
+    child, log = starting._CHILDREN[files.path], files.log_path.read_text()
+    with pytest.raises(ValueError, match="The training 'x' runs already; stop it first"):
+        resume_training(files)
+    assert starting._CHILDREN[files.path] is child
+    assert files.log_path.read_text().startswith(log), "what it said is lost"
+    starting._CHILDREN.clear()  # it is another program's now
+    child.kill()
+    child.wait()
+    with (
+        FileLock(files.lock_path),
+        pytest.raises(ValueError, match="The training 'x' runs already"),
+    ):
+        resume_training(files)
 
 
 def test_a_folder_that_does_not_say_where_its_images_are_is_not_resumed(tmp_path):

@@ -1,7 +1,10 @@
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,26 @@ from napari_unit_training.config_tables import (
 from napari_unit_training.loop import train
 
 
-@pytest.fixture(autouse=True)
+@contextmanager
 def _one_thread() -> Iterator[None]:
     """Tiny networks gain nothing from threads, and two suites at once lose much."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_in_a_test() -> Iterator[None]:
+    with _one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Give the same to what a module trains once, for the same bits."""
+    with _one_thread():
+        yield
 
 
 @pytest.fixture
@@ -44,7 +60,7 @@ def _quick_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> TrainSettings:
     """A run of five steps on networks of a few kilobytes."""
     return TrainSettings(
@@ -73,24 +89,34 @@ def settings() -> TrainSettings:
 @pytest.fixture
 def write_images(tmp_path: Path) -> Callable[..., Path]:
     """Write random 16-bit TIFFs into a new folder and return it."""
+    return partial(_write_images, tmp_path)
 
-    def write(name: str, sizes: list[tuple[int, int]], seed: int = 0) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        random = np.random.default_rng(seed)
-        for index, size in enumerate(sizes):
-            pixels = random.integers(100, 60000, size, dtype=np.uint16)
-            tifffile.imwrite(folder / f"{index}.tif", pixels)
-        return folder
 
-    return write
+@pytest.fixture(scope="session")
+def write_images_in() -> Callable[..., Path]:
+    """Write them into a new folder in a given one."""
+    return _write_images
+
+
+def _write_images(where: Path, name: str, sizes: list[tuple[int, int]], seed: int = 0) -> Path:
+    folder = where / name
+    folder.mkdir()
+    random = np.random.default_rng(seed)
+    for index, size in enumerate(sizes):
+        pixels = random.integers(100, 60000, size, dtype=np.uint16)
+        tifffile.imwrite(folder / f"{index}.tif", pixels)
+    return folder
 
 
 @pytest.fixture
-def folders(write_images: Callable[..., Path]) -> tuple[Path, Path]:
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    return _folders(tmp_path)
+
+
+def _folders(where: Path) -> tuple[Path, Path]:
     return (
-        write_images("a", [(40, 48), (32, 32), (50, 33)], 1),
-        write_images("b", [(36, 36), (64, 40)], 2),
+        _write_images(where, "a", [(40, 48), (32, 32), (50, 33)], 1),
+        _write_images(where, "b", [(36, 36), (64, 40)], 2),
     )
 
 
@@ -102,7 +128,7 @@ def read_events() -> Callable[[Path], list[dict[str, Any]]]:
     return read
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quiet(settings: TrainSettings) -> TrainSettings:
     """The same run with nothing due before its end."""
     return replace(settings, cadence=Cadence(log=1000, preview=1000, checkpoint=1000))
@@ -134,9 +160,26 @@ def _assert_same(one: Any, other: Any, where: str = "") -> None:
         assert one == other, where
 
 
+@pytest.fixture(scope="session")
+def run_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that trains on what `folders` has, once with each settings.
+
+    It returns the folder of the run, which is only read.
+    """
+    images = _folders(tmp_path_factory.mktemp("images"))
+    runs: dict[str, Path] = {}
+
+    def train_once(settings: TrainSettings) -> Path:
+        key = json.dumps(settings.to_mapping(), sort_keys=True)
+        if key not in runs:
+            runs[key] = tmp_path_factory.mktemp("runs") / "run"
+            list(train(settings, *images, runs[key]))
+        return runs[key]
+
+    return train_once
+
+
 @pytest.fixture
-def uninterrupted(quiet: TrainSettings, folders: tuple[Path, Path], tmp_path: Path) -> Path:
-    """Train without a break and return the run's folder."""
-    out = tmp_path / "whole"
-    list(train(quiet, *folders, out))
-    return out
+def uninterrupted(run_once: Callable[..., Path], quiet: TrainSettings, tmp_path: Path) -> Path:
+    """Return the folder of a run without a break."""
+    return Path(shutil.copytree(run_once(quiet), tmp_path / "whole"))

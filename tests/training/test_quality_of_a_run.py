@@ -17,11 +17,25 @@ from napari_unit_training.quality.paired import PairedQuality
 
 
 @pytest.fixture
-def many(write_images):
-    return write_images("many_a", [(40, 40)] * 6, 1), write_images("many_b", [(36, 36)] * 7, 2)
+def many(write_images_in, tmp_path):
+    return _many(write_images_in, tmp_path)
 
 
-@pytest.fixture
+def _many(write, where):
+    return (
+        write(where, "many_a", [(40, 40)] * 6, 1),
+        write(where, "many_b", [(36, 36)] * 7, 2),
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(measured, write_images_in, tmp_path_factory, one_thread):
+    """Train without a break, once: the folder, which is only read, and the events."""
+    where = tmp_path_factory.mktemp("whole")
+    return where / "run", list(train(measured, *_many(write_images_in, where), where / "run"))
+
+
+@pytest.fixture(scope="module")
 def measured(settings):
     return replace(
         settings,
@@ -40,9 +54,8 @@ def _quality(distance, ssim=None):
     return DirectionQuality("a", "b", distance, None, 0.1, 0.01, 1.0, 0.1, 0.9, pair)
 
 
-def test_the_best_model_is_the_one_with_the_smallest_distance(measured, many, tmp_path):
-    out = tmp_path / "run"
-    events = list(train(measured, *many, out))
+def test_the_best_model_is_the_one_with_the_smallest_distance(whole):
+    out, events = whole
     found = _measured(events)
     assert [e.images_seen for e in found] == [2, 4, 6, 8]
     directions = [(q["source"], q["target"]) for q in found[0].directions]
@@ -58,18 +71,17 @@ def test_the_best_model_is_the_one_with_the_smallest_distance(measured, many, tm
     assert load_model(out / "last.safetensors").card.training["images_seen"] == 8
 
 
-def test_held_out_images_are_not_learned_from_and_said(measured, many, tmp_path):
-    events = list(train(measured, *many, tmp_path / "run"))
+def test_held_out_images_are_not_learned_from_and_said(whole):
+    out, events = whole
     started = next(e for e in events if isinstance(e, Started))
     assert started.n_images == (5, 6)
     assert "1 of the 6 images of left are held out: quality is measured there." in started.notes
-    card = load_model(tmp_path / "run" / "last.safetensors").card
+    card = load_model(out / "last.safetensors").card
     assert card.training["data"]["a"]["held_out"] == 1
 
 
-def test_a_resumed_run_finds_the_same_best(hash_of, measured, many, tmp_path):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    expected = _measured(train(measured, *many, whole))
+def test_a_resumed_run_finds_the_same_best(hash_of, measured, many, tmp_path, whole):
+    broken, (out, expected) = tmp_path / "broken", whole
     with closing(train(measured, *many, broken)) as events:
         seen = []
         for event in events:
@@ -77,8 +89,8 @@ def test_a_resumed_run_finds_the_same_best(hash_of, measured, many, tmp_path):
             if isinstance(event, CheckpointSaved):
                 break
     resumed = _measured(seen) + _measured(train(measured, *many, broken))
-    assert resumed == expected
-    assert hash_of(whole / "best.safetensors") == hash_of(broken / "best.safetensors")
+    assert resumed == _measured(expected)
+    assert hash_of(out / "best.safetensors") == hash_of(broken / "best.safetensors")
 
 
 def test_images_to_measure_on_can_be_given(measured, many, write_images, tmp_path):
@@ -213,10 +225,8 @@ def test_a_score_that_is_no_number_is_never_the_best(measured, many, tmp_path, m
     assert found == [False, True, False, False, True]
 
 
-@pytest.mark.usefixtures("real_page")
-def test_a_run_ends_with_its_page(measured, many, tmp_path):
-    out = tmp_path / "run"
-    list(train(measured, *many, out))
+def test_a_run_ends_with_its_page(whole):
+    out, _ = whole  # trained before the page is left out
     page = (out / "report.html").read_text("utf-8")
     assert "left ↔ right" in page
     assert "finished" in page

@@ -16,6 +16,8 @@ import torch
 
 from napari_unit.runs.control import Control
 from napari_unit.runs.events import CheckpointSaved, Paused, Progress, Started, WentOn
+from napari_unit.runs.files import RunFiles
+from napari_unit.runs.following import Follower
 from napari_unit_training import launch
 from napari_unit_training.config_tables import Augmentation, LossWeights
 from napari_unit_training.errors import TrainingError
@@ -66,32 +68,34 @@ def _assert_nobody_is_left():
     assert _children() == []
 
 
-def test_two_processes_train_as_one_does_with_the_same_batch(everything, folders, tmp_path):
-    alone = list(train(everything, *folders, tmp_path / "one"))
-    together = list(train(replace(everything, devices=2), *folders, tmp_path / "two"))
+def _told(out):
+    return [told.event for told in Follower(RunFiles(out).events_path).read().told]
+
+
+def test_two_processes_train_as_one_does_with_the_same_batch(everything, run_once):
+    one, two = run_once(everything), run_once(replace(everything, devices=2))
     _assert_nobody_is_left()
+    alone, together = _told(one), _told(two)
     assert next(e for e in together if isinstance(e, Started)).device == "2 x cpu"
     # what rounding makes of the first update grows with each that follows
     _assert_close(_losses(alone)[:1], _losses(together)[:1], 1e-6)
     _assert_close(_losses(alone), _losses(together), 1e-2)
-    states = [load_latest(tmp_path / name / "checkpoints", CPU) for name in ("one", "two")]
+    states = [load_latest(out / "checkpoints", CPU) for out in (one, two)]
     for name, weights in states[0]["networks"].items():
         assert torch.allclose(weights, states[1]["networks"][name], atol=1e-3), name
 
 
-def test_a_run_goes_on_with_other_devices(everything, folders, tmp_path):
+def test_a_run_goes_on_with_other_devices(everything, folders, tmp_path, run_once):
     out = tmp_path / "run"
     two = replace(everything, devices=2)
     with closing(train(two, *folders, out)) as events:
         next(e for e in events if isinstance(e, CheckpointSaved))
     _assert_nobody_is_left()
+    again = shutil.copytree(out, tmp_path / "again")
     went_on = list(train(two, *folders, out))
     assert next(e for e in went_on if isinstance(e, Started)).images_seen == 6
-    whole = list(train(two, *folders, tmp_path / "whole"))
+    whole = _told(run_once(two))
     assert _losses(went_on) == _losses(whole)[-1:]
-    again = tmp_path / "again"
-    with closing(train(two, *folders, again)) as events:
-        next(e for e in events if isinstance(e, CheckpointSaved))
     by_one = list(train(everything, *folders, again))
     _assert_close(_losses(by_one), _losses(whole)[-1:], 1e-2)
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 _CORES_PER_WORKER = 4
 """Tiles of this size use so many well; two processes beside each other use more."""
+_PATIENCE_S = 10.0
+"""How long a scheduler may take to answer."""
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def connected(cluster: Any) -> Iterator["Client"]:
             yield client
     elif isinstance(cluster, str) and cluster:
         try:
-            client = Client(cluster, timeout="10s")
+            client = Client(cluster, timeout=_PATIENCE_S)
         except (OSError, ValueError) as error:
             raise OSError(
                 f"No scheduler of dask.distributed answers at {cluster!r} ({error}); give the "

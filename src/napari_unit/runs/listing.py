@@ -201,9 +201,10 @@ class RunList:
 
     def look(self) -> Sequence[RunView]:
         """Return all trainings as they are now, those that told something last first."""
-        paths = [*self._opened]
+        found = [*self._opened]
         with suppress(OSError):  # there is no such folder yet
-            paths += [path for path in self.root.iterdir() if is_run(path)]
+            found += self.root.iterdir()
+        paths = [path for path in found if is_run(path)]
         self._watched = {path: self._watched.get(path) or self._watch(path) for path in paths}
         views = []
         for watched in self._watched.values():
@@ -218,11 +219,14 @@ class RunList:
 
 
 def is_run(path: Path) -> bool:
-    """Tell whether a folder is that of a training."""
+    """Tell whether a folder is that of a training; not of one that may not be looked into."""
     files = RunFiles(path)
-    return files.settings_path.is_file() or (
-        files.sources_path.is_file() and files.log_path.is_file()
-    )
+    try:
+        return files.settings_path.is_file() or (
+            files.sources_path.is_file() and files.log_path.is_file()
+        )
+    except OSError:
+        return False
 
 
 def _when(view: RunView) -> tuple[bool, float]:

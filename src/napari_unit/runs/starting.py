@@ -14,11 +14,12 @@ from typing import Any
 
 from napari_unit.atomic import written_whole
 from napari_unit.runs.files import RunFiles
+from napari_unit.runs.following import is_at_work
 from napari_unit.runs.sources import RunSources, absolute
 
 _WINDOWS = sys.platform == "win32"
 _CHILDREN: dict[Path, "subprocess.Popen[bytes]"] = {}
-"""Trainings that this process has started and that have not been seen to end, by their folders."""
+"""Trainings that this process has started, by their folders; those that have ended, too."""
 _COMPLAINT = "napari-unit train: "
 
 
@@ -58,7 +59,8 @@ def make_run_folder(root: Path, name: str) -> RunFiles:
     name
         What it is to be called, in any letters; a number is added where it is taken.
     """
-    plain = re.sub(r"[^\w .-]+", "-", name).strip(" .-")[:60] or "training"
+    # Windows leaves out what a name ends in of these: the folder would be called otherwise
+    plain = re.sub(r"[^\w .-]+", "-", name).lstrip(" .-")[:60].rstrip(" .-") or "training"
     root.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
@@ -108,10 +110,12 @@ def resume_training(files: RunFiles) -> None:
     Raises
     ------
     ValueError
-        If its folder does not say where the images are.
+        If a process is at it, or its folder does not say where the images are.
     OSError
         If there can be no such process.
     """
+    if is_own_child(files) or is_at_work(files.lock_path):
+        raise ValueError(f"The training {files.path.name!r} runs already; stop it first.")
     RunSources.read(files.sources_path)
     _start([*_trainer(), "--out", str(files.path)], files)
 
@@ -128,6 +132,12 @@ def exit_code(files: RunFiles) -> int | None:
 def is_own_child(files: RunFiles) -> bool:
     """Tell whether this process has started the training in a folder, and it is still at work."""
     return files.path in _CHILDREN and exit_code(files) is None
+
+
+def forget(files: RunFiles) -> None:
+    """Know no more how the training in a folder has ended: the folder is gone, its name is free."""
+    if not is_own_child(files):
+        _CHILDREN.pop(files.path, None)
 
 
 def complaint(files: RunFiles) -> str:

@@ -8,11 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import stand_in_trainer
 import tifffile
 
 from napari_unit.runs import starting
+from napari_unit.runs.files import RunFiles
 
 PATIENCE_MS = 120_000
+SMALL = {
+    "n_residual": 1,
+    "discriminator_width": 2,
+    "n_scales": 1,
+    "cadence": {"log": 20, "preview": 20, "quality": 400, "checkpoint": 400},
+}
+"""Settings of a training beyond those in the form; they take most of a small training's time."""
 
 
 @pytest.fixture(autouse=True)
@@ -44,16 +53,68 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a training that has ended, made by the trainer once; tests take copies of it."""
+    from napari_unit_training.config_files import merge, read_preset, settings_from
+    from napari_unit_training.loop import train
+
+    folder = tmp_path_factory.mktemp("finished")
+    wanted = {
+        "width": 2, "crop_px": 64, "batch_size": 1, "images_total": 3, "minutes": 0.0,
+        "device": "cpu", "domain_a": {"name": "dark"}, "domain_b": {"name": "bright"},
+        "validation": {"held_out": 0.0},
+    }  # fmt: skip
+    settings = settings_from(merge(read_preset("quick"), SMALL, wanted))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "napari_unit_training.run.write_report", lambda run: run.report_path.write_text("page")
+        )
+        for _ in train(settings, *write_image_folders(folder), folder / "run"):
+            pass
+    return folder / "run"
+
+
+@pytest.fixture
+def small_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings have networks of a few kilobytes and previews soon, where no one says more."""
+    from napari_unit._widget.training.setup_form import SetupForm
+
+    chosen = SetupForm._settings
+    monkeypatch.setattr(SetupForm, "_settings", lambda form: {**SMALL, **chosen(form)})
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a process that learns nothing check and train, where neither is what is tested."""
+    monkeypatch.setattr(starting, "_trainer", stand_in_trainer.command)
+
+
+@pytest.fixture
+def stand_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it train what the trainer has checked."""
+    start, n_words = starting._start, len(starting._trainer())
+
+    def start_other(command: list[str], files: RunFiles) -> None:
+        start([*stand_in_trainer.command(), *command[n_words:]], files)
+
+    monkeypatch.setattr(starting, "_start", start_other)
+
+
 @pytest.fixture
 def image_folders(tmp_path: Path) -> tuple[Path, Path]:
     """Folders with small images of two kinds."""
+    return write_image_folders(tmp_path)
+
+
+def write_image_folders(folder: Path) -> tuple[Path, Path]:
     random = np.random.default_rng(0)
     for name, n, high in (("dark", 3, 900), ("bright", 2, 60000)):
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir()
         for index in range(n):
             pixels = random.integers(100, high, (96, 80), dtype=np.uint16)
-            tifffile.imwrite(tmp_path / name / f"{index}.tif", pixels)
-    return tmp_path / "dark", tmp_path / "bright"
+            tifffile.imwrite(folder / name / f"{index}.tif", pixels)
+    return folder / "dark", folder / "bright"
 
 
 @dataclass
@@ -118,18 +179,24 @@ class Bench:
     def wait_for_state(self, *states: str) -> None:
         self.wait(lambda: self.view is not None and self.view.state in states)
 
-    def close_dock(self) -> None:
-        """Do what the cross on the dock does."""
+    @property
+    def dock(self) -> Any:
         from qtpy.QtWidgets import QDockWidget
 
         dock = self.widget.parent()
         while not isinstance(dock, QDockWidget):
             dock = dock.parent()
-        dock.destroyOnClose()
+        return dock
+
+    def close_dock(self) -> None:
+        """Do what the cross on the dock does."""
+        self.dock.destroyOnClose()
 
 
 @pytest.fixture
-def bench(make_napari_viewer: Any, qtbot: Any, root: Path) -> Callable[..., Bench]:
+def bench(
+    make_napari_viewer: Any, qtbot: Any, root: Path, small_networks: None
+) -> Callable[..., Bench]:
     """Return a function that opens a viewer with the widget."""
     from napari_unit._widget.training.train_widget import TrainWidget
 
@@ -145,7 +212,7 @@ def bench(make_napari_viewer: Any, qtbot: Any, root: Path) -> Callable[..., Benc
 
 
 @pytest.fixture
-def bench_at(qtbot: Any, root: Path) -> Callable[[Any, Any], Bench]:
+def bench_at(qtbot: Any, root: Path, small_networks: None) -> Callable[[Any, Any], Bench]:
     """Return a function that sits down at a viewer with the widget in it."""
     return lambda viewer, widget: Bench(viewer, widget, qtbot, root)
 

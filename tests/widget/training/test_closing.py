@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import stand_in_trainer
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
@@ -22,11 +23,12 @@ pytestmark = pytest.mark.qt
 
 
 @pytest.fixture
-def running(bench, image_folders):
-    """Return a function that opens a viewer in which a training runs."""
+def running(bench, image_folders, stand_in):
+    """Return a function that opens a viewer in which something runs as a training does."""
 
-    def start():
+    def start(*, floats=False):
         at = bench()
+        at.dock.setFloating(floats)
         at.fill(*image_folders, images=100_000)
         at.start()
         at.wait_for_state("running")
@@ -70,13 +72,32 @@ def test_training_goes_on(running, answer):
     assert not Control(files.control).asked()
 
 
-def test_training_stops_and_saves(running, answer):
-    at = running()
+def test_training_stops_and_saves(bench, image_folders, answer):
+    at = bench()
+    at.fill(*image_folders, images=100_000)
+    at.start()
+    at.wait_for_state("running")
     files = at.view.files
     assert answer(at.viewer.window._qt_window, "Stop and save")
     child = starting._CHILDREN[files.path]
     assert child.wait(60) == 0
     assert list(files.checkpoints.glob("*.pt"))
+
+
+def test_one_that_cannot_be_told_to_stop_keeps_the_window_open(running, answer, monkeypatch):
+    at = running()
+    said = []
+    monkeypatch.setattr(closing, "show_error", said.append)
+
+    def refuse(self, request):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Control, "ask", refuse)
+        assert not answer(at.viewer.window._qt_window, "Stop and save")
+    assert said == [
+        "The training 'dark to bright' cannot be told to stop: No space left on device."
+    ]
 
 
 def test_the_window_stays_open(running, answer):
@@ -102,6 +123,26 @@ def test_closing_only_the_dock_asks_nothing_and_closing_napari_later_does(runnin
     starting._CHILDREN[files.path].wait(60)
 
 
+def test_a_window_that_stays_open_after_all_asks_the_next_time(running, answer):
+    """Napari has a question of its own, which can be answered with no."""
+    at = running()
+    window = at.viewer.window._qt_window
+    assert answer(window, "Keep training")
+    assert answer(window, "Keep training"), "the same event again"
+    assert len(answer.asked) == 1
+    at.qtbot.wait(50)
+    assert answer(window, "Keep training")
+    assert len(answer.asked) == 2
+
+
+def test_a_dock_that_floats_closes_without_a_question_and_napari_does_not(running, answer):
+    at = running(floats=True)
+    assert answer(at.widget.window(), "Cancel")
+    assert answer.asked == []
+    assert answer(at.viewer.window._qt_window, "Keep training")
+    assert len(answer.asked) == 1
+
+
 def test_a_viewer_that_started_nothing_closes_without_a_question(running, bench, answer):
     other = bench()
     at = running()
@@ -112,7 +153,7 @@ def test_a_viewer_that_started_nothing_closes_without_a_question(running, bench,
     assert len(answer.asked) == 1
 
 
-def test_a_training_that_has_ended_is_not_asked_about(bench, image_folders, answer):
+def test_a_training_that_has_ended_is_not_asked_about(bench, image_folders, stand_in, answer):
     at = bench()
     at.fill(*image_folders, images=2)
     at.start()
@@ -138,6 +179,9 @@ from pathlib import Path
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox
 
+from napari_unit.runs import starting
+
+starting._trainer = lambda: sys.argv[4:]
 viewer = napari.Viewer(show=True)
 _, widget = viewer.window.add_plugin_dock_widget("napari-unit", "Train")
 form = widget.setup.form
@@ -179,6 +223,7 @@ def test_napari_ends_without_a_complaint_and_the_training_does_as_it_was_told(
     button, image_folders
 ):
     command = [sys.executable, "-X", "faulthandler", "-c", LEAVING, *image_folders, button]
+    command += stand_in_trainer.command()
     ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
     path, left = ran.stdout.splitlines()

@@ -1,16 +1,18 @@
 """Trainings that are watched, asked for something and gone on with, in real child processes."""
 
-from itertools import pairwise
+import shutil
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from filelock import FileLock
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog
+from run_folders import END, REPORT, START, write_run
 
+from napari_unit._widget.model_dialog import ModelDialog
 from napari_unit._widget.models_hub import models_hub
-from napari_unit._widget.training.use_dialog import UseDialog
 from napari_unit.models.card import read_card
 from napari_unit.models.file import load_model
 from napari_unit.runs import starting
@@ -110,7 +112,8 @@ def test_images_that_are_gone_are_said_when_it_is_resumed(bench, image_folders):
     assert at.view.state == "stopped"
 
 
-def test_a_later_napari_finds_what_runs_and_what_has_run(bench, image_folders, monkeypatch):
+@pytest.mark.usefixtures("stand_in")
+def test_a_later_napari_finds_what_runs_and_what_has_run(bench, image_folders):
     at = bench()
     at.fill(*image_folders, images=LONG)
     at.start()
@@ -136,6 +139,7 @@ def test_a_later_napari_finds_what_runs_and_what_has_run(bench, image_folders, m
     assert last.widget.tabs.currentIndex() == 0
 
 
+@pytest.mark.usefixtures("stand_in")
 def test_two_viewers_watch_the_same_training(bench, image_folders):
     one, other = bench(), bench()
     one.fill(*image_folders, images=LONG)
@@ -150,30 +154,23 @@ def test_two_viewers_watch_the_same_training(bench, image_folders):
     one.wait_for_state("stopped")
 
 
-def test_the_choice_stays_while_the_list_changes(bench, image_folders, root):
-    from napari_unit.runs.sources import RunSources
-    from napari_unit.runs.starting import TrainingRequest, make_run_folder, start_training
-
+def test_the_choice_stays_while_the_list_changes(bench, root):
+    first = write_run(root / "first", START, REPORT, END).path
     at = bench()
-    at.fill(*image_folders, images=2)
-    at.start()
-    at.wait_for_state("finished")
-    first = at.view.files.path
-    files = make_run_folder(root, "another")
-    a, b = map(str, image_folders)
-    start_training(TrainingRequest(RunSources((a,), (b,)), "quick", {}), files)
-    at.wait(lambda: at.panel.run_list.count() == 2)
-    assert at.panel.run_list.item(0).text().startswith("another")
-    assert at.view.files.path == first
-    at.panel.run_list.setCurrentRow(0)
-    assert at.view.name == "another"
+    at.wait(lambda: at.view is not None)
+    with FileLock(write_run(root / "another", START, REPORT).lock_path):
+        at.wait(lambda: at.panel.run_list.count() == 2)
+        assert at.panel.run_list.item(0).text().startswith("another · running")
+        assert at.view.files.path == first
+        at.panel.run_list.setCurrentRow(0)
+        assert at.view.name == "another"
 
 
-def test_a_training_in_another_folder_is_opened(bench, image_folders, tmp_path, monkeypatch):
+def test_a_training_in_another_folder_is_opened(bench, root, tmp_path, monkeypatch):
+    files = write_run(root / "one", START, REPORT, END)
+    files.report_path.write_text("a page", "utf-8")
     at = bench()
-    at.fill(*image_folders, images=2)
-    at.start()
-    at.wait_for_state("finished")
+    at.wait(lambda: at.view is not None)
     elsewhere = tmp_path / "elsewhere"
     at.view.files.path.rename(elsewhere)
     at.wait(lambda: at.view is None)
@@ -206,65 +203,14 @@ def test_the_viewer_is_not_held_up(bench, image_folders, ticker):
     assert np.median(gaps_s) < 0.02
 
 
-# -- previews -----------------------------------------------------------------------------------
-
-
-def preview_names(at):
-    return [layer.name for layer in at.viewer.layers if "napari_unit_preview" in layer.metadata]
-
-
-NAMES = [
-    "dark (preview)", "dark → bright", "dark → bright → dark",
-    "bright (preview)", "bright → dark", "bright → dark → bright",
-]  # fmt: skip
-
-
-def test_previews_change_in_place_and_stay_away_when_removed(bench, samples, image_folders):
-    at = bench(samples.image_layer(samples.pixels(96, 80), "mine", scale=(0.5, 0.5)))
-    at.fill(*image_folders, images=LONG)
-    at.start()
-    at.wait(at.panel.preview_button.isEnabled)
-    at.click(at.panel.preview_button)
-    at.wait(lambda: len(preview_names(at)) == 6)
-    assert preview_names(at) == NAMES
-    layers = {name: at.viewer.layers[name] for name in NAMES}
-    columns = [layer.extent.world[:, 1] for layer in layers.values()]
-    assert all(left[1] < right[0] for left, right in pairwise(columns))
-    top = min(layer.extent.world[0, 0] for layer in layers.values())
-    assert top > at.viewer.layers["mine"].extent.world[1, 0]
-    assert all(tuple(layer.contrast_limits) == (-1, 1) for layer in layers.values())
-    there, crops = layers["dark → bright"].data, layers["dark (preview)"].data
-    at.wait(lambda: not np.array_equal(layers["dark → bright"].data, there))
-    np.testing.assert_array_equal(layers["dark (preview)"].data, crops)
-    assert [layer for layer in at.viewer.layers if layer.name == "dark → bright"] == [
-        layers["dark → bright"]
-    ], "another layer instead of other pixels"
-
-    at.viewer.layers.remove("bright → dark")
-    now = layers["dark → bright"].data
-    at.wait(lambda: not np.array_equal(layers["dark → bright"].data, now))
-    assert "bright → dark" not in preview_names(at)
-    for name in preview_names(at):
-        at.viewer.layers.remove(name)
-    at.wait(lambda: not at.panel.preview_button.isChecked())
-    assert preview_names(at) == []
-    at.click(at.panel.preview_button)
-    at.wait(lambda: len(preview_names(at)) == 6)
-    at.click(at.panel.preview_button)
-    assert preview_names(at) == []
-    at.click(at.panel.stop_button)
-    at.wait_for_state("stopped")
-
-
 # -- the model ----------------------------------------------------------------------------------
 
 
 def test_the_model_is_saved_among_the_users_own_and_told_to_all(
-    bench, image_folders, models, desk, samples
+    bench, finished_run, root, models, desk, samples
 ):
+    shutil.copytree(finished_run, root / "dark to bright")
     at = bench()
-    at.fill(*image_folders, images=3)
-    at.start()
     at.wait_for_state("finished")
     translating = desk(samples.gray(), model=False)
     choice = translating.form.model_choice
@@ -276,7 +222,7 @@ def test_the_model_is_saved_among_the_users_own_and_told_to_all(
     models_hub().saved.connect(adopt)
     try:
         at.click(at.panel.use_button)
-        dialog = at.widget.findChild(UseDialog)
+        dialog = at.widget.findChild(ModelDialog)
         assert dialog.name_edit.text() == "dark-bright"
         dialog.name_edit.setText("my stain")
         dialog.description_edit.setPlainText("For my plates.")
@@ -297,7 +243,7 @@ def test_the_model_is_saved_among_the_users_own_and_told_to_all(
     assert translating.run() is not None, translating.said()
 
     at.click(at.panel.use_button)
-    dialog = at.widget.findChildren(UseDialog)[-1]
+    dialog = at.widget.findChildren(ModelDialog)[-1]
     dialog.name_edit.setText("my stain")
     assert not dialog.save_button.isEnabled()
     assert "a model 'my stain' of yours already" in dialog.note.text()

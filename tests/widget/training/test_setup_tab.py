@@ -117,12 +117,13 @@ def test_files_and_folders_are_chosen_in_dialogs_and_dropped(bench, image_folder
 def test_layers_are_chosen_from_a_menu_and_followed(bench, samples):
     at = bench(
         samples.image_layer(samples.pixels(96, 80), "one"),
-        samples.image_layer(samples.pixels(96, 80), "two"),
+        samples.image_layer(samples.pixels(96, 80), "H&E"),
     )
     at.viewer.add_points([[1, 1]], name="points")
     panel = at.form.panels[0]
     panel.layer_menu.aboutToShow.emit()
-    assert [action.text() for action in panel.layer_menu.actions()] == ["two", "one"]
+    shown = [action.text() for action in panel.layer_menu.actions()]
+    assert shown == ["H&&E", "one"], "Qt takes one ampersand for the mark of a key"
     panel.layer_menu.actions()[1].trigger()
     assert panel.source_list.item(0).text() == "one"
     assert panel.name == "one"
@@ -133,7 +134,8 @@ def test_layers_are_chosen_from_a_menu_and_followed(bench, samples):
     assert at.said()[1].startswith("Choose images of A")
 
 
-def test_layers_become_files_with_the_same_pixels(bench, samples, image_folders):
+@pytest.mark.usefixtures("stand_in_training")
+def test_layers_become_files_with_the_same_pixels(bench, samples):
     stack = samples.image_layer(samples.pixels(3, 96, 80), "a stack", axis_labels=("z", "y", "x"))
     colour = samples.image_layer(samples.pixels(96, 80, 3), "H&E", rgb=True)
     at = bench(stack, colour)
@@ -153,6 +155,23 @@ def test_layers_become_files_with_the_same_pixels(bench, samples, image_folders)
     np.testing.assert_array_equal(tifffile.imread(b), colour.data)
     assert not list(at.root.glob(".prepared-*"))
     at.wait_for_state("finished")
+
+
+def test_of_a_start_that_fails_nothing_stays(bench, samples, image_folders, monkeypatch):
+    def refuse(request, files):
+        assert list(files.images.rglob("*.tif"))
+        raise OSError("There can be no more processes.")
+
+    monkeypatch.setattr(preparing, "start_training", refuse)
+    layer = samples.image_layer(samples.pixels(96, 80), "one")
+    at = bench(layer)
+    at.fill(layer, image_folders[1])
+    at.check()
+    at.click(at.setup.start_button)
+    at.wait(lambda: at.form.isEnabled())
+    assert at.said() == ("error", "There can be no more processes.")
+    assert list(at.root.iterdir()) == []
+    assert not at.setup.start_button.isEnabled(), "what was checked is gone"
 
 
 def test_a_layer_that_is_still_its_file_is_given_by_its_path(bench, image_folders):
@@ -260,8 +279,9 @@ def test_what_a_crash_has_left_is_removed_after_a_day(tmp_path):
     import os
     import time
 
-    for name, age_s in ((".prepared-old", 90_000), (".prepared-new", 60)):
-        (tmp_path / name / "images").mkdir(parents=True)
-        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    for kind in ("prepared", "deleted"):
+        for name, age_s in ((f".{kind}-old", 90_000), (f".{kind}-new", 60)):
+            (tmp_path / name / "images").mkdir(parents=True)
+            os.utime(tmp_path / name, (time.time() - age_s,) * 2)
     preparing.forget_old(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".prepared-new"]
+    assert {path.name for path in tmp_path.iterdir()} == {".prepared-new", ".deleted-new"}

@@ -9,7 +9,7 @@ from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
 from qtpy.QtCore import Qt
 
-from napari_unit._widget.training.use_dialog import UseDialog
+from napari_unit._widget.model_dialog import ModelDialog
 
 pytestmark = pytest.mark.qt
 LONG = 100_000
@@ -45,7 +45,7 @@ def test_train_on_sample_data_use_the_model_and_find_the_result_again(
 
     # use the model
     at.click(at.panel.use_button)
-    dialog = train.findChild(UseDialog)
+    dialog = train.findChild(ModelDialog)
     dialog.name_edit.setText("mine")
     at.click(dialog.save_button)
     at.wait(lambda: translate.form.model_choice.currentText() == "mine")

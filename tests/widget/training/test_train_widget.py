@@ -52,6 +52,8 @@ def test_it_comes_from_the_plugin_menu(make_napari_viewer, root):
     assert not widget.setup.check_button.isEnabled()
 
 
-def test_it_opens_without_what_it_does_not_need_yet():
+def test_it_opens_without_what_it_does_not_need_yet(tmp_path, monkeypatch):
+    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):  # where there is no training yet
+        monkeypatch.setenv(name, str(tmp_path))
     unwanted = ("torch", "kornia", "pyqtgraph", "tifffile", "zarr")
     assert loaded_by("napari_unit._widget.training.train_widget", "TrainWidget", unwanted) == []

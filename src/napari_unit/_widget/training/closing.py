@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_unit.runs.control import Control
@@ -27,11 +28,15 @@ class CloseGuard(QObject):
         super().__init__(window)
         self._window = window
         self._runs: list[RunFiles] = []
+        self._is_answered = False
         window.installEventFilter(self)
 
     @classmethod
-    def of(cls, window: QWidget) -> "CloseGuard":
-        """Return the guard of a window; made when it is asked for first."""
+    def of(cls, widget: QWidget) -> "CloseGuard":
+        """Return the guard of a widget's main window; made when it is asked for first."""
+        window = widget.window()
+        while (owner := window.parentWidget()) is not None:  # of a dock that floats
+            window = owner.window()
         found: Any = window.findChild(cls)
         return found if found is not None else cls(window)
 
@@ -44,17 +49,19 @@ class CloseGuard(QObject):
         if event is None or event.type() != QEvent.Type.Close or watched is not self._window:
             return False
         alive = [files for files in self._runs if is_own_child(files)]
-        if not alive or _is_closed_by_script(self._window):
+        if not alive or self._is_answered or _is_closed_by_script(self._window):
             return False
         answer = ask(self._window, [files.path.name for files in alive])
-        if answer == "cancel":
+        if answer == "cancel" or (answer == "stop" and not _are_told_to_stop(alive)):
             event.ignore()
             return True
-        if answer == "stop":
-            for files in alive:
-                Control(files.control).ask("stop")
-        self._runs.clear()  # napari may send the event again
+        # napari may send the event again; or ask something, too, and stay open after all
+        self._is_answered = True
+        QTimer.singleShot(0, self._ask_again)
         return False
+
+    def _ask_again(self) -> None:
+        self._is_answered = False
 
 
 def ask(window: QWidget, names: Sequence[str]) -> str:
@@ -77,6 +84,16 @@ def ask(window: QWidget, names: Sequence[str]) -> str:
     clicked = box.clickedButton()
     box.deleteLater()
     return "keep" if clicked is keep else "stop" if clicked is stop else "cancel"
+
+
+def _are_told_to_stop(runs: Sequence[RunFiles]) -> bool:
+    for files in runs:
+        try:
+            Control(files.control).ask("stop")
+        except OSError as error:
+            show_error(f"The training {files.path.name!r} cannot be told to stop: {error}.")
+            return False
+    return True
 
 
 def _is_closed_by_script(window: Any) -> bool:

@@ -39,7 +39,7 @@ class Curves(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme: Any = None
-        self._drawn: tuple[int, int, int] = (-1, -1, -1)
+        self._drawn: Story | None = None
         self._lines: dict[str, Any] = {}
         self.losses: Any = None
         self.quality: Any = None
@@ -73,15 +73,12 @@ class Curves(QWidget):
     def show_story(self, story: Story) -> None:
         """Draw what a training has told; nothing is drawn again that is there already."""
         reports, measured = story.reports, story.measured
-        last = reports[-1].images_seen if reports else -1
-        now = (len(reports), len(measured), last)
-        if now == self._drawn:
-            return
-        if not (has_curves(story) or self.is_drawn):
+        # a training that has told nothing new has the same story
+        if story is self._drawn or not (has_curves(story) or self.is_drawn):
             return
         if not self.is_drawn:
             self._make_plots()
-        self._drawn = now
+        self._drawn = story
         self._draw_losses(reports)
         self._draw_quality(measured, story.best)
 

@@ -181,7 +181,8 @@ class DomainPanel(QWidget):
         self.layer_menu.clear()
         layers = image_layers(self._viewer.layers)
         for layer in layers:
-            action = self.layer_menu.addAction(layer.name)
+            # one ampersand alone would underline the next letter
+            action = self.layer_menu.addAction(layer.name.replace("&", "&&"))
             assert action is not None
             action.triggered.connect(lambda _=False, chosen=layer: self.add_layer(chosen))
         if not layers:

@@ -14,6 +14,7 @@ from typing import Any
 from napari_unit._widget.errands import Step
 from napari_unit.images.copying import copy_to_tiff, is_same_as_file
 from napari_unit.images.source_image import SourceImage
+from napari_unit.runs.deleting import DELETED_PREFIX
 from napari_unit.runs.files import RunFiles
 from napari_unit.runs.inspection import DomainInspection
 from napari_unit.runs.sources import RunSources
@@ -127,8 +128,25 @@ def start(checked: Checked, wanted: Wanted, root: Path) -> RunFiles:
     Returns
     -------
     The files of the training; what was written of layers is among them.
+
+    Raises
+    ------
+    OSError
+        If there can be no such folder or process; nothing of it stays then.
     """
-    files = make_run_folder(root, " to ".join(wanted.names))
+    try:
+        files = make_run_folder(root, " to ".join(wanted.names))
+        try:
+            _start_in(files, checked, wanted)
+        except BaseException:
+            shutil.rmtree(files.path, ignore_errors=True)
+            raise
+    finally:
+        checked.discard()
+    return files
+
+
+def _start_in(files: RunFiles, checked: Checked, wanted: Wanted) -> None:
     written = checked.folder / "images"
     if written.is_dir():
         written.rename(files.images)
@@ -138,16 +156,15 @@ def start(checked: Checked, wanted: Wanted, root: Path) -> RunFiles:
         b=_moved(checked.sources.b, written, files.images),
     )
     start_training(TrainingRequest(sources, wanted.preset, wanted.settings), files)
-    checked.discard()
-    return files
 
 
 def forget_old(root: Path, age_s: float = 86_400.0) -> None:
-    """Remove what was prepared by programs that have since crashed."""
-    for folder in root.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > age_s:
-                shutil.rmtree(folder, ignore_errors=True)
+    """Remove what was prepared, or being deleted, by programs that have since crashed."""
+    for prefix in (_PREFIX, DELETED_PREFIX):
+        for folder in root.glob(f"{prefix}*"):
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > age_s:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _moved(paths: tuple[str, ...], old: Path, new: Path) -> tuple[str, ...]:

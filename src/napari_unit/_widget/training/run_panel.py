@@ -1,15 +1,14 @@
-"""The trainings there are, and how the chosen one is doing."""
+"""How a training is doing, and what can be asked of it."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QGridLayout,
+    QHBoxLayout,
     QLabel,
-    QListWidget,
-    QListWidgetItem,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -18,18 +17,20 @@ from qtpy.QtWidgets import (
 
 from napari_unit._widget.status import wrapping_label
 from napari_unit._widget.training.curves import Curves
+from napari_unit._widget.training.run_list import RunListWidget
 from napari_unit._widget.training.words import (
     notes_in_words,
     pace_in_words,
     quality_in_words,
     state_in_words,
-    title_of,
     troubles_in_words,
 )
 from napari_unit.runs.control import Control, Request
 from napari_unit.runs.listing import RunView
 
-_ROWS = 4
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _BAR_STEPS = 1000
 
 
@@ -42,16 +43,19 @@ class RunPanel(QWidget):
     """Someone wants to go on with a training: its files."""
     opened = Signal()
     """Someone wants to open the folder of a training elsewhere."""
+    failed = Signal(str)
+    """A training could not be asked for something: a sentence."""
     use_asked = Signal(object)
     """Someone wants the model of a training: its `RunView`."""
+    delete_asked = Signal(object)
+    """Someone wants to be rid of a training: its `RunView`."""
     preview_toggled = Signal(bool)
     """Someone wants the preview layers, or not."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._views: list[RunView] = []
         self._to_stop: set[Path] = set()
-        self.run_list = QListWidget()
+        self.run_list = RunListWidget()
         self.empty_note = wrapping_label("note")
         self.state_label = wrapping_label("state")
         self.bar = QProgressBar()
@@ -66,6 +70,7 @@ class RunPanel(QWidget):
         self.resume_button = QPushButton("Resume")
         self.preview_button = QPushButton("Preview")
         self.use_button = QPushButton("Use this model…")
+        self.delete_button = QPushButton("Delete…")
         self.report_button = QPushButton("Report")
         self.folder_button = QPushButton("Folder")
         self.open_button = QPushButton("Open…")
@@ -75,9 +80,6 @@ class RunPanel(QWidget):
         self.show_views([])
 
     def _lay_out(self) -> None:
-        self.run_list.setFixedHeight(self.fontMetrics().height() * _ROWS + 18)
-        self.run_list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.run_list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.bar.setRange(0, _BAR_STEPS)
         self.bar.setAccessibleName("Progress")
         buttons = QGridLayout()
@@ -91,7 +93,11 @@ class RunPanel(QWidget):
                 button.setAutoDefault(True)  # the return key presses it, as the space bar does
                 buttons.addWidget(button, row, column)
         self.use_button.setObjectName("primary")
-        self.use_button.setAutoDefault(True)
+        last = QHBoxLayout()
+        last.setSpacing(4)
+        for button, stretch in ((self.use_button, 1), (self.delete_button, 0)):
+            button.setAutoDefault(True)
+            last.addWidget(button, stretch)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(5)
@@ -104,7 +110,7 @@ class RunPanel(QWidget):
         ):  # fmt: skip
             outer.addWidget(part)
         outer.addLayout(buttons)
-        outer.addWidget(self.use_button)
+        outer.addLayout(last)
         outer.addWidget(self.notes_label)  # last: they can be long
 
     def _explain(self) -> None:
@@ -125,9 +131,15 @@ class RunPanel(QWidget):
         self.use_button.setToolTip(
             "Save the best model among your own, and choose it in the Translate widget."
         )
+        self.delete_button.setToolTip(
+            "Remove the folder of this training from the disk; you are asked first. Models that "
+            "you saved among your own stay."
+        )
 
     def _connect(self) -> None:
-        self.run_list.currentRowChanged.connect(self._choose)
+        self.run_list.chosen.connect(self.chosen)
+        self.run_list.chosen.connect(self._show_current)
+        self.run_list.delete_pressed.connect(self.delete_button.click)
         self.pause_button.clicked.connect(self._pause_or_go_on)
         self.stop_button.clicked.connect(lambda: self._ask("stop"))
         self.checkpoint_button.clicked.connect(lambda: self._ask("checkpoint"))
@@ -137,55 +149,19 @@ class RunPanel(QWidget):
         self.folder_button.clicked.connect(lambda: self._open(report=False))
         self.open_button.clicked.connect(self.opened)
         self.use_button.clicked.connect(self._use)
+        self.delete_button.clicked.connect(self._delete)
 
     @property
     def current(self) -> RunView | None:
         """The training that is looked at."""
-        row = self.run_list.currentRow()
-        return self._views[row] if 0 <= row < len(self._views) else None
-
-    @property
-    def views(self) -> tuple[RunView, ...]:
-        """All trainings, as they were seen last."""
-        return tuple(self._views)
-
-    def choose(self, path: Path) -> bool:
-        """Look at the training in a folder; False where there is none in the list."""
-        paths = [view.files.path for view in self._views]
-        if path not in paths:
-            return False
-        self.run_list.setCurrentRow(paths.index(path))
-        return True
+        return self.run_list.current
 
     def show_views(self, views: Sequence[RunView]) -> None:
         """Show the trainings as they are now; the one that is looked at stays."""
-        before = self.current
-        path = None if before is None else before.files.path
-        self._views = list(views)
-        self._insist()
-        paths = [view.files.path for view in self._views]
-        blocked = self.run_list.blockSignals(True)
-        while self.run_list.count() > len(views):
-            self.run_list.takeItem(self.run_list.count() - 1)
-        for row, view in enumerate(views):
-            item = self.run_list.item(row)
-            if item is None:
-                item = QListWidgetItem()
-                self.run_list.addItem(item)
-            if item.text() != title_of(view):
-                item.setText(title_of(view))
-            item.setToolTip(str(view.files.path))
-        row = paths.index(path) if path in paths else (0 if paths else -1)
-        self.run_list.setCurrentRow(row)
-        self.run_list.blockSignals(blocked)
+        self.run_list.show_views(views)
         self.empty_note.setText("There is no training yet." if not views else "")
         self.empty_note.setVisible(not views)
-        if (self.current is None) != (before is None) or path not in paths:
-            self.chosen.emit()
-        self._show_current()
-
-    def _choose(self) -> None:
-        self.chosen.emit()
+        self._insist()
         self._show_current()
 
     def _show_current(self) -> None:
@@ -221,14 +197,17 @@ class RunPanel(QWidget):
 
     def _enable(self, view: RunView | None) -> None:
         asked = set() if view is None else Control(view.files.control).asked()
-        listens = view is not None and view.state in ("starting", "running", "paused")
+        listens = view is not None and view.state in ("running", "paused")
+        # one that starts forgets what it was asked before; a stop is asked again
+        can_stop = listens or (view is not None and view.state == "starting")
         self.pause_button.setEnabled(listens and "stop" not in asked)
         self.pause_button.setText("Go on" if "pause" in asked and listens else "Pause")
-        self.stop_button.setEnabled(listens and "stop" not in asked)
+        self.stop_button.setEnabled(can_stop and "stop" not in asked)
         runs = view is not None and view.state == "running"
         self.checkpoint_button.setEnabled(runs and "checkpoint" not in asked)
         self.resume_button.setEnabled(view is not None and view.can_resume)
         self.use_button.setEnabled(view is not None and view.has_model)
+        self.delete_button.setEnabled(view is not None and not view.is_at_work)
         has_preview = view is not None and view.files.latest_preview_path.is_file()
         self.preview_button.setEnabled(has_preview or self.preview_button.isChecked())
         self.report_button.setEnabled(view is not None and view.files.report_path.is_file())
@@ -236,30 +215,39 @@ class RunPanel(QWidget):
 
     def _insist(self) -> None:
         """Ask again to stop: what is asked before a training listens is forgotten by it."""
-        for view in self._views:
+        for view in self.run_list.views:
             if view.files.path not in self._to_stop:
                 continue
             if view.is_at_work:
-                Control(view.files.control).ask("stop")
+                self._tell(view, "stop")
             else:
                 self._to_stop.discard(view.files.path)
 
     def _ask(self, request: Request) -> None:
-        if self.current is not None:
-            if request == "stop" and self.current.state == "starting":
-                self._to_stop.add(self.current.files.path)
-            Control(self.current.files.control).ask(request)
-            self._enable(self.current)
+        view = self.current
+        if view is None:
+            return
+        if request == "stop" and view.state == "starting":
+            self._to_stop.add(view.files.path)
+        self._tell(view, request)
+        self._enable(view)
 
     def _pause_or_go_on(self) -> None:
         if self.current is None:
             return
-        control = Control(self.current.files.control)
-        if control.asks_for("pause"):
-            control.obeyed("pause")
-        else:
-            control.ask("pause")
+        is_paused = Control(self.current.files.control).asks_for("pause")
+        self._tell(self.current, "pause", take_back=is_paused)
         self._enable(self.current)
+
+    def _tell(self, view: RunView, request: Request, *, take_back: bool = False) -> None:
+        control = Control(view.files.control)
+        try:
+            if take_back:
+                control.obeyed(request)
+            else:
+                control.ask(request)
+        except OSError as error:
+            self.failed.emit(f"The training {view.name!r} cannot be asked for anything: {error}.")
 
     def _resume(self) -> None:
         if self.current is not None:
@@ -269,6 +257,10 @@ class RunPanel(QWidget):
     def _use(self) -> None:
         if self.current is not None:
             self.use_asked.emit(self.current)
+
+    def _delete(self) -> None:
+        if self.current is not None:
+            self.delete_asked.emit(self.current)
 
     def _open(self, *, report: bool) -> None:
         if self.current is not None:

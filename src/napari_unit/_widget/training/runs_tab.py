@@ -9,13 +9,14 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_unit._widget.errands import Errand, once
+from napari_unit._widget.model_dialog import ModelDialog
 from napari_unit._widget.models_hub import models_hub
 from napari_unit._widget.status import StatusPanel
 from napari_unit._widget.training.closing import CloseGuard
 from napari_unit._widget.training.curves import has_curves, import_drawing
+from napari_unit._widget.training.deleting import Deletion
 from napari_unit._widget.training.preview_layers import PreviewLayers, read_pictures
 from napari_unit._widget.training.run_panel import RunPanel
-from napari_unit._widget.training.use_dialog import UseDialog
 from napari_unit.models.card import ModelFileError, read_card
 from napari_unit.runs.files import RunFiles
 from napari_unit.runs.listing import RunList, RunView
@@ -51,6 +52,7 @@ class RunsTab(QWidget):
         self.panel = RunPanel()
         self.status = StatusPanel()
         self.previews = PreviewLayers(viewer)
+        self.deletion = Deletion(self, root)
         self._clock = QTimer(self)
         self._clock.setInterval(_LOOK_INTERVAL_MS)
         outer = QVBoxLayout(self)
@@ -67,9 +69,13 @@ class RunsTab(QWidget):
         panel = self.panel
         panel.chosen.connect(self._leave_preview)
         panel.resumed.connect(self._resume)
+        panel.failed.connect(partial(self.status.say, "error"))
         panel.opened.connect(self._ask_for_run)
         panel.use_asked.connect(self._ask_for_name)
+        panel.delete_asked.connect(self._ask_to_delete)
         panel.preview_toggled.connect(self._toggle_preview)
+        self.deletion.refused.connect(partial(self.status.say, "error"))
+        self.deletion.ended.connect(self._look_at_runs)
         self._clock.timeout.connect(self._look_at_runs)
 
     def show_run(self, path: Path) -> None:
@@ -84,6 +90,7 @@ class RunsTab(QWidget):
             if errand is not None:
                 errand.abandon()
         self._look = self._draw = self._resuming = None
+        self.deletion.let_go()
         self.previews.close()
 
     def _look_at_runs(self) -> None:
@@ -106,7 +113,7 @@ class RunsTab(QWidget):
 
     def _show_runs(self, views: list[RunView]) -> None:
         self.panel.show_views(views)
-        if self._to_choose is not None and self.panel.choose(self._to_choose):
+        if self._to_choose is not None and self.panel.run_list.choose(self._to_choose):
             self._to_choose = None
         if self._is_first_look and any(view.is_at_work for view in views):
             self.found_at_work.emit()
@@ -120,6 +127,10 @@ class RunsTab(QWidget):
         errand.ended.connect(self._look_at_runs)
         self.status.clear()
         errand.start()
+
+    def _ask_to_delete(self, view: RunView) -> None:
+        self.status.clear()
+        self.deletion.ask(view.files)
 
     def _ask_for_run(self) -> None:
         path = QFileDialog.getExistingDirectory(self, "Folder of a training", str(self._root))
@@ -185,7 +196,8 @@ class RunsTab(QWidget):
         except ModelFileError as error:
             self.status.say("error", str(error))
             return
-        dialog = UseDialog(path, card, self)
+        dialog = ModelDialog(path, card, self)
+        dialog.setWindowTitle("Use this model")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.saved.connect(self._tell_saved)
         self._dialog = dialog
