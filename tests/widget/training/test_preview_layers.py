@@ -1,5 +1,6 @@
 """Previews as layers, from files as the trainer writes them."""
 
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -73,3 +74,26 @@ def test_previews_change_in_place_and_stay_away_when_removed(bench, samples, roo
     at.wait(lambda: len(preview_names(at)) == 6)
     at.click(at.panel.preview_button)
     assert preview_names(at) == []
+
+
+def test_the_window_does_not_stand_still_for_each_of_them(bench, root):
+    """Each time that napari collects garbage takes it some tenths of a second."""
+    start = Started(0, 100, "cpu", "float32", DOMAINS, (3, 2), ())
+    write_preview(write_run(root / "dark to bright", start, REPORT), 20)
+    at = bench()
+    at.wait(at.panel.preview_button.isEnabled)
+    at.click(at.panel.preview_button)
+    at.wait(lambda: len(preview_names(at)) == 6)
+    collected = []
+
+    def take_note(phase, info):
+        if (phase, info["generation"]) == ("start", 2):
+            collected.append(info)
+
+    gc.callbacks.append(take_note)
+    try:
+        at.click(at.panel.preview_button)
+    finally:
+        gc.callbacks.remove(take_note)
+    assert preview_names(at) == []
+    assert len(collected) <= 2

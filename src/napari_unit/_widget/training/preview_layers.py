@@ -1,5 +1,6 @@
 """What a training makes of a few fixed crops, as layers that change while it learns."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,12 @@ class PreviewLayers:
     def remove(self) -> None:
         """Take them out of the viewer."""
         layers, self._layers, self._to_add = list(self._layers.values()), {}, []
-        for layer in layers:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        # napari collects garbage for each layer that goes, or once for many; older versions never
+        at_once = getattr(self._viewer.layers, "batched_update", nullcontext)
+        with at_once():
+            for layer in layers:
+                if layer in self._viewer.layers:
+                    self._viewer.layers.remove(layer)
 
     def close(self) -> None:
         """Leave the layers to the viewer, and look after them no more."""
@@ -160,8 +164,7 @@ class PreviewLayers:
         )
 
     def _make(self, picture: Picture) -> Image:
-        height, width = picture.pixels.shape[:2]
-        del height
+        width = picture.pixels.shape[1]
         # the two ways stand apart by one more gap
         shift = picture.column * (width + _GAP_PX) + (picture.column >= 3) * _GAP_PX
         is_rgb = picture.pixels.ndim == 3
