@@ -21,7 +21,9 @@ def root(tmp_path):
 
 
 def everything(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """Return what is in a folder, but for locks: Windows removes them with their last holder."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    return {name for name in found if not name.endswith(".lock")}
 
 
 @pytest.mark.parametrize("events", [(START, REPORT, END), (START, REPORT, Stopped(50)), (START,)])
@@ -45,7 +47,7 @@ def test_one_that_runs_is_refused(root):
         pytest.raises(ValueError, match="The training 'one' runs; stop it first"),
     ):
         delete_run(files, root)
-    assert everything(root) == before | {str(Path("one", ".lock"))}
+    assert everything(root) == before
 
 
 def test_one_that_is_being_started_is_refused(root):
@@ -70,7 +72,7 @@ def test_one_that_is_started_at_this_moment_is_put_back(root, monkeypatch):
     with pytest.raises(ValueError, match=r"'one' runs; stop it first|one cannot be deleted"):
         delete_run(files, root)
     lock.release()
-    assert everything(root) == before | {str(Path("one", ".lock"))}
+    assert everything(root) == before
 
 
 def test_other_folders_are_refused(root, tmp_path):

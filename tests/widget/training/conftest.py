@@ -13,6 +13,7 @@ import tifffile
 
 from napari_unit.runs import starting
 from napari_unit.runs.files import RunFiles
+from napari_unit.runs.sources import RunSources
 
 PATIENCE_MS = 120_000
 SMALL = {
@@ -55,24 +56,25 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a training that has ended, made by the trainer once; tests take copies of it."""
-    from napari_unit_training.config_files import merge, read_preset, settings_from
-    from napari_unit_training.loop import train
+    """Folder of a training that has ended, made by the trainer once; tests take copies of it.
 
+    In a process of its own, as napari starts one: beside Qt, the LLVM of some builds of torch meets
+    that of OpenGL.
+    """
     folder = tmp_path_factory.mktemp("finished")
-    wanted = {
-        "width": 2, "crop_px": 64, "batch_size": 1, "images_total": 3, "minutes": 0.0,
+    settings = {
+        **SMALL, "width": 2, "crop_px": 64, "batch_size": 1, "images_total": 3, "minutes": 0.0,
         "device": "cpu", "domain_a": {"name": "dark"}, "domain_b": {"name": "bright"},
         "validation": {"held_out": 0.0},
     }  # fmt: skip
-    settings = settings_from(merge(read_preset("quick"), SMALL, wanted))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "napari_unit_training.run.write_report", lambda run: run.report_path.write_text("page")
-        )
-        for _ in train(settings, *write_image_folders(folder), folder / "run"):
-            pass
-    return folder / "run"
+    a, b = map(str, write_image_folders(folder))
+    files = starting.make_run_folder(folder, "run")
+    starting.start_training(
+        starting.TrainingRequest(RunSources((a,), (b,)), "quick", settings), files
+    )
+    starting._CHILDREN.pop(files.path).wait(PATIENCE_MS / 1000)
+    assert files.model_path.is_file(), files.log_path.read_text(encoding="utf-8")
+    return files.path
 
 
 @pytest.fixture
