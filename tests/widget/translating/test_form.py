@@ -1,5 +1,6 @@
 """What is offered to choose from, and what is said where it cannot be done."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,9 @@ def drop(over: Any, *paths: Path) -> bool:
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     held = Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(4, 4), *held)
+    with warnings.catch_warnings():  # PySide6 calls the only way that PyQt6 has deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        enter = QDragEnterEvent(QPoint(4, 4), *held)
     QApplication.sendEvent(over, enter)  # which Qt hands on to the parents
     if not enter.isAccepted():
         return False
