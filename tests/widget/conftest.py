@@ -186,6 +186,10 @@ class Desk:
     def form(self) -> Any:
         return self.widget.form
 
+    @property
+    def camera(self) -> Any:
+        return getattr(self.viewer, "scene", self.viewer).camera  # before napari 0.9 the viewer's
+
     def click(self, button: Any) -> None:
         from qtpy.QtCore import Qt
 

@@ -47,8 +47,8 @@ def test_it_shows_what_is_seen_and_follows(samples: Any, desk: Any, models: Any)
     at.wait(lambda: is_whole(at))
     check(at, expected)
     first = preview_of(at).data.shape
-    at.viewer.scene.camera.zoom *= 5
-    at.viewer.scene.camera.center = (0.0, 800.0, 700.0)
+    at.camera.zoom *= 5
+    at.camera.center = (0.0, 800.0, 700.0)
     at.wait(lambda: preview_of(at).data.shape != first and is_whole(at))
     assert preview_of(at).data.shape[0] < first[0]
     check(at, expected)

@@ -33,9 +33,6 @@ class SourceList(QListWidget):
         self.setAcceptDrops(True)
         self.setFixedHeight(self.fontMetrics().height() * _ROWS + 14)
         layers.events.removed.connect(self._forget_removed)
-        # older versions of napari do not tell of a new name here
-        for name in {"renamed"} & set(layers.events.emitters):
-            getattr(layers.events, name).connect(self._rename)
 
     @property
     def parts(self) -> tuple[Path | Image, ...]:
@@ -54,6 +51,7 @@ class SourceList(QListWidget):
             return
         layer.events.data.connect(self._tell)
         layer.events.axis_labels.connect(self._tell)
+        layer.events.name.connect(self._rename)
         self._add(layer, layer.name)
 
     def remove_selected(self) -> None:
@@ -102,6 +100,7 @@ class SourceList(QListWidget):
         if not isinstance(part, Path):
             part.events.data.disconnect(self._tell)
             part.events.axis_labels.disconnect(self._tell)
+            part.events.name.disconnect(self._rename)
         self.changed.emit()
 
     def _forget_removed(self, event: Any) -> None:
