@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from napari.layers import Image
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_unit._widget.choices import DirectionChoice, LayerChoice, OptionChoice
@@ -96,7 +96,8 @@ class TranslationForm(QWidget):
     ) -> tuple[QWidget, QWidget]:
         """Add a field with its label; `within` is the widget that holds it already."""
         row, label = self._grid.rowCount(), QLabel(text)
-        self._grid.addWidget(label, row, 0)
+        label.setMinimumHeight(field.sizeHint().height())
+        self._grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
         self._grid.addWidget(within or field, row, 1)
         field.setAccessibleName(text)
         label.setBuddy(field)
