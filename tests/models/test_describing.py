@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from napari_unit.domains import Domain, IntensityScaling
 from napari_unit.models.describing import facts_of
-from napari_unit.models.relabeling import relabel
+from napari_unit.models.relabeling import with_card
 from napari_unit.models.zoo import find_model
 
 
@@ -15,5 +15,5 @@ def test_a_model_is_described_in_lines(save_tiny_model):
     assert facts[1].startswith("dapi: dna; ")
     assert facts[2].startswith("networks: width ")
     assert facts[3] == "without statistics of training crops"
-    relabel(path, replace(find_model(path).card, author="Ada", license="CC-BY-4.0"))
+    with_card(path, replace(find_model(path).card, author="Ada", license="CC-BY-4.0"), path)
     assert facts_of(find_model(path))[:2] == ("author: Ada", "license: CC-BY-4.0")

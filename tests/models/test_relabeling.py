@@ -10,7 +10,7 @@ from napari_unit.models import relabeling
 from napari_unit.models.architecture import Architecture
 from napari_unit.models.card import ModelCard, ModelFileError, read_card
 from napari_unit.models.file import load_model
-from napari_unit.models.relabeling import own_model_path, relabel, with_card
+from napari_unit.models.relabeling import own_model_path, with_card
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_copy_has_other_words_and_the_same_weights(path, tmp_path):
 def test_a_card_is_exchanged_in_its_place(path):
     weights = load_model(path).model.state_dict()
     card = replace(read_card(path), description="For nuclei at 20x.", author="Ada")
-    relabel(path, card)
+    with_card(path, card, path)
     found = load_model(path)
     assert found.card == card
     assert all(torch.equal(found.model.state_dict()[name], weights[name]) for name in weights)
@@ -47,14 +47,14 @@ def test_a_card_is_exchanged_in_its_place(path):
 def test_a_card_that_cannot_be_exchanged_leaves_the_file(path, monkeypatch):
     before = path.read_bytes()
     with pytest.raises(ValueError, match="describes another model"):
-        relabel(path, replace(read_card(path), architecture=Architecture(width=64)))
+        with_card(path, replace(read_card(path), architecture=Architecture(width=64)), path)
 
     def refuse(*_):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(relabeling.shutil, "copyfileobj", refuse)
     with pytest.raises(OSError, match="No space left"):
-        relabel(path, replace(read_card(path), author="Ada"))
+        with_card(path, replace(read_card(path), author="Ada"), path)
     assert path.read_bytes() == before
     assert not list(path.parent.glob(".partial*"))
 

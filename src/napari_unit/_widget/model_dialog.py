@@ -20,7 +20,7 @@ from napari_unit._widget.status import wrapping_label
 from napari_unit._widget.trouble import Trouble
 from napari_unit.models import zoo
 from napari_unit.models.card import ModelCard
-from napari_unit.models.relabeling import own_model_path, relabel, with_card
+from napari_unit.models.relabeling import own_model_path, with_card
 
 
 class ModelDialog(QDialog):
@@ -148,13 +148,10 @@ class ModelDialog(QDialog):
             author=self.author_edit.text().strip(),
             license=self.license_edit.text().strip(),
         )
-        path, in_place = self._path, self._in_place
+        path = self._path
 
         def write() -> Path:
-            if in_place:
-                relabel(path, card)
-            else:
-                with_card(path, card, out)
+            with_card(path, card, out)
             return out
 
         return write

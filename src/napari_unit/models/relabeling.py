@@ -19,7 +19,7 @@ _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 def with_card(path: Path, card: ModelCard, out: Path) -> None:
-    """Copy a model file and give the copy another card; the weights stay bit by bit.
+    """Write a model file with another card; the weights stay bit by bit.
 
     Parameters
     ----------
@@ -28,45 +28,27 @@ def with_card(path: Path, card: ModelCard, out: Path) -> None:
     card
         The file's own but for name, description, author and license.
     out
-        Of the copy; must not exist.
+        Of the copy, which must not exist; or `path` itself, which is the one or the other at any
+        moment.
 
     Raises
     ------
     ModelFileError
         If `path` is no whole model file.
     FileExistsError
-        If there is such a file already.
+        If there is another file at `out`.
     ValueError
         If the card is that of other networks.
     """
     _check(path, card)
-    _check_free(out)
+    is_copy = out != path
+    if is_copy:
+        _check_free(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(out) as partial:
         _copy(path, card, partial)
-        _check_free(out)  # made meanwhile
-
-
-def relabel(path: Path, card: ModelCard) -> None:
-    """Give a model file another card in its place; it is the one or the other at any moment.
-
-    Parameters
-    ----------
-    path
-        Of the model file.
-    card
-        The file's own but for name, description, author and license.
-
-    Raises
-    ------
-    ModelFileError
-        If `path` is no whole model file.
-    ValueError
-        If the card is that of other networks.
-    """
-    _check(path, card)
-    with written_whole(path) as partial:
-        _copy(path, card, partial)
+        if is_copy:
+            _check_free(out)  # made meanwhile
 
 
 def _check(path: Path, card: ModelCard) -> None:

@@ -56,7 +56,7 @@ def test_what_cannot_be_written_leaves_the_words(
     def refuse(*_: Any) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(model_dialog, "relabel", refuse)
+    monkeypatch.setattr(model_dialog, "with_card", refuse)
     path = models.add("mine", folder=models.user)
     at = desk(samples.gray())
     at.pick(at.form.model_choice, "mine")
