@@ -123,7 +123,7 @@ class Progress:
     images_per_second
         Since the last report.
     seconds_left
-        At that speed.
+        At the mean speed since the training was started or resumed.
     memory_bytes
         What the run takes of its device's memory, or of the computer's on a CPU; None where that
         cannot be told.

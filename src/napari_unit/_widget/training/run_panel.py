@@ -183,7 +183,7 @@ class RunPanel(QWidget):
         else:
             self.bar.setRange(0, 0)
         runs = view.state in ("running", "stopping") and story.reports
-        pace = pace_in_words(story.reports, is_open=total is None) if runs else ""
+        pace = pace_in_words(story.reports[-1], is_open=total is None) if runs else ""
         self._say(self.pace_label, pace)
         self._say(self.trouble_label, troubles_in_words(view))
         self._say(self.quality_label, quality_in_words(view))

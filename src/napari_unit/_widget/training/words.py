@@ -1,8 +1,6 @@
 """What the train widget says of presets, images and trainings. Needs no Qt."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from napari_unit.pace import duration_in_words
 from napari_unit.runs.events import GaveUp, Progress, WentBack
@@ -32,8 +30,6 @@ class Preset:
     meaning: str
     minutes: float
 
-
-_N_REPORTS = 9
 
 PRESETS = (
     Preset(
@@ -123,13 +119,12 @@ def state_in_words(view: RunView) -> str:
     return f"{STATES[view.state].capitalize()}.{counted} {said}".strip()
 
 
-def pace_in_words(reports: Sequence[Progress], *, is_open: bool) -> str:
-    """Say the speed, the time left and the memory of a training that runs.
-
-    The speed is the median of the last reports: one of them may hold a checkpoint or a measurement.
-    """
-    report, last = reports[-1], reports[-_N_REPORTS:]
-    parts = [f"{median(one.images_per_second for one in last):.3g} crops/s"]
+def pace_in_words(report: Progress, *, is_open: bool) -> str:
+    """Say the speed, the time left and the memory of a training that runs."""
+    # at which the time left was reckoned: since the last report there may have been a measurement
+    left = report.images_total - report.images_seen
+    speed = left / report.seconds_left if report.seconds_left > 0 else report.images_per_second
+    parts = [f"{speed:.3g} crops/s"]
     if is_open:
         parts.append("measuring the speed")
     elif report.seconds_left > 0:
