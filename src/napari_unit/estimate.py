@@ -11,11 +11,10 @@ import numpy as np
 
 from napari_unit.atomic import written_whole
 from napari_unit.engine.sampling import MAX_SAMPLED, SAMPLE_CORE_PX
-from napari_unit.engine.system_memory import size_in_words
 from napari_unit.images.outputs import ResultShape
 from napari_unit.images.source_image import SourceImage
 from napari_unit.models.architecture import Architecture
-from napari_unit.pace import duration_in_words
+from napari_unit.pace import duration_in_words, size_in_words
 from napari_unit.request import TranslationRequest
 
 _AROUND_PX = 88

@@ -1,4 +1,4 @@
-"""How far a job is, how fast, and how long it will take: as numbers and in words."""
+"""How far a job is, how fast, what it takes of time and memory: as numbers and in words."""
 
 from dataclasses import dataclass
 
@@ -100,3 +100,14 @@ def duration_in_words(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def size_in_words(n_bytes: int) -> str:
+    """Return a number of bytes as users read it; what is less than a megabyte counts as one.
+
+    Examples
+    --------
+    >>> size_in_words(1_900_000_000), size_in_words(94_400_000), size_in_words(16_384)
+    ('1.9 GB', '94 MB', '1 MB')
+    """
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6))} MB"

@@ -10,9 +10,9 @@ from napari_unit.engine.runner import BLOCK_PX, Route
 from napari_unit.engine.sampling import MAX_SAMPLED, SAMPLE_CORE_PX, Field
 from napari_unit.engine.settings import EngineSettings
 from napari_unit.engine.sweep_plan import plan_sweep
-from napari_unit.engine.system_memory import size_in_words
 from napari_unit.geometry.regions import Region, grid, whole
 from napari_unit.geometry.tiling import Span, lattice_of, reach_of
+from napari_unit.pace import size_in_words
 
 TILE_SIZES_PX = (256, 384, 512, 768, 1024, 1536, 2048)
 """What ``"auto"`` chooses from."""

@@ -12,11 +12,11 @@ from napari_unit.engine.runner import route_of
 from napari_unit.engine.sampling import n_looks
 from napari_unit.engine.settings import EngineSettings
 from napari_unit.engine.sweep_plan import Pieces
-from napari_unit.engine.system_memory import size_in_words
 from napari_unit.geometry.regions import Region, whole
 from napari_unit.geometry.tiling import lattice_of, padded_length, reach_of
 from napari_unit.models.architecture import MIN_SIZE_PX
 from napari_unit.models.model import TranslationModel
+from napari_unit.pace import size_in_words
 
 
 @dataclass(frozen=True, slots=True)

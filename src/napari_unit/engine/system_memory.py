@@ -1,4 +1,4 @@
-"""How much memory the system can still give, and sizes as users read them."""
+"""How much memory the system can still give."""
 
 from pathlib import Path
 
@@ -20,17 +20,6 @@ def process_bytes() -> int | None:
         return int(psutil.Process().memory_info().rss)
     except (OSError, psutil.Error):
         return None
-
-
-def size_in_words(n_bytes: int) -> str:
-    """Return a number of bytes as users read it; what is less than a megabyte counts as one.
-
-    Examples
-    --------
-    >>> size_in_words(1_900_000_000), size_in_words(94_400_000), size_in_words(16_384)
-    ('1.9 GB', '94 MB', '1 MB')
-    """
-    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{max(1, round(n_bytes / 1e6))} MB"
 
 
 def _system_bytes() -> int | None:

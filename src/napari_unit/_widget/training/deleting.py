@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_unit._widget.errands import Errand, once
-from napari_unit.engine.system_memory import size_in_words
+from napari_unit.pace import size_in_words
 from napari_unit.runs.deleting import check_deletable, delete_run, folder_bytes
 from napari_unit.runs.files import RunFiles
 
