@@ -53,3 +53,11 @@ def test_nested_values_out_of_bounds_are_refused(make):
 
 def test_fewer_scales_allow_smaller_crops():
     assert replace(TrainSettings(), crop_px=16, n_scales=1).crop_px == 16
+
+
+def test_more_layers_need_larger_crops():
+    assert replace(TrainSettings(), crop_px=32, n_scales=1, discriminator_layers=5).crop_px == 32
+    with pytest.raises(
+        TrainingError, match="at least 64 for n_scales = 1 and discriminator_layers = 6"
+    ):
+        replace(TrainSettings(), crop_px=32, n_scales=1, discriminator_layers=6)

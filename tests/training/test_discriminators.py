@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from napari_unit_training.config import TrainSettings
 from napari_unit_training.discriminators import MultiScaleDiscriminator, PatchDiscriminator
 
 
@@ -21,12 +24,29 @@ def test_the_smallest_crop_of_the_settings_works():
     assert networks(torch.randn(1, 1, 64, 64))[-1].shape == (1, 1, 1, 1)
 
 
-def test_a_patch_is_46_pixels():
-    networks = PatchDiscriminator(1, 2, spectral_norm=False)
-    image = torch.randn(1, 1, 128, 128, requires_grad=True)
-    networks(image)[0, 0, 4, 4].backward()
+@pytest.mark.parametrize(("n_layers", "patch_px"), [(3, 22), (4, 46), (5, 94), (6, 190)])
+def test_a_patch_grows_with_the_layers(n_layers, patch_px):
+    networks = PatchDiscriminator(1, 2, n_layers, spectral_norm=False)
+    image = torch.randn(1, 1, 512, 512, requires_grad=True)
+    middle = 256 // 2**n_layers
+    logits = networks(image)
+    assert logits.shape == (1, 1, 2 * middle, 2 * middle)
+    logits[0, 0, middle, middle].backward()
     rows = image.grad[0, 0].abs().sum(1).nonzero().flatten()
-    assert rows.max() - rows.min() + 1 == 46
+    assert rows.max() - rows.min() + 1 == patch_px
+
+
+def test_feature_maps_are_doubled_up_to_eight_times_the_width():
+    networks = PatchDiscriminator(3, 4, 6, spectral_norm=False)
+    assert [c.out_channels for c in networks.convolutions] == [4, 8, 16, 32, 32, 32, 1]
+
+
+@pytest.mark.parametrize("n_layers", [3, 5])
+def test_the_smallest_crop_of_the_settings_makes_one_logit(n_layers):
+    settings = replace(TrainSettings(), discriminator_layers=n_layers, n_scales=2)
+    networks = MultiScaleDiscriminator(1, 2, 2, n_layers, spectral_norm=True)
+    side = settings.smallest_crop_px
+    assert networks(torch.randn(1, 1, side, side))[-1].shape == (1, 1, 1, 1)
 
 
 def test_weights_start_small_and_biases_at_zero():

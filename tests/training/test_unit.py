@@ -29,13 +29,13 @@ def unit() -> Unit:
     return _unit(a, b)
 
 
-def _unit(a: Domain, b: Domain, **options: bool) -> Unit:
+def _unit(a: Domain, b: Domain, **weights: float) -> Unit:
     return Unit(
         TranslationModel(a, b, Architecture(2, N_RESIDUAL, N_SHARED)),
         MultiScaleDiscriminator(a.n_channels, 2, 2, spectral_norm=True),
         MultiScaleDiscriminator(b.n_channels, 2, 2, spectral_norm=True),
         "least-squares",
-        **options,
+        replace(LossWeights(), **weights),
     )
 
 
@@ -44,7 +44,7 @@ def alike(unit: Unit) -> Unit:
     """Return a method whose domains have one channel each, with the identity term."""
     b = unit.model.domains[1]
     torch.manual_seed(0)
-    return _unit(replace(b, name="a"), b, with_identity=True)
+    return _unit(replace(b, name="a"), b, identity=1.0)
 
 
 @pytest.fixture
@@ -234,6 +234,35 @@ def test_the_weighted_sum_counts_each_term_of_both_domains_once(unit, alike, ima
     torch.testing.assert_close(total, 3.0 * (pair.a + pair.b))
 
 
+@pytest.mark.parametrize(
+    ("without", "missing"),
+    [
+        ({"reconstruction": 0.0}, {"reconstruction"}),
+        ({"cycle": 0.0}, {"cycle"}),
+        ({"cycle_kl": 0.0}, set()),  # comes with the cycle
+        ({"cycle": 0.0, "cycle_kl": 0.0}, {"cycle", "cycle_kl"}),
+        ({"reconstruction": 0.0, "kl": 0.0, "cycle_kl": 0.0}, {"reconstruction"}),
+    ],
+)
+def test_what_has_no_weight_takes_no_pass_and_changes_nothing_else(images, unit, without, missing):
+    weights = replace(LossWeights(), **without)
+    lean = _unit(*unit.model.domains, **without)
+    lean.load_state_dict(unit.state_dict())
+    for both in (unit, lean):
+        both.latent_noise = False
+    full, terms = (both.generator_pass(images).terms for both in (unit, lean))
+    assert {f.name for f in fields(Terms) if getattr(terms, f.name) is None} == {
+        "identity", *missing
+    }  # fmt: skip
+    torch.testing.assert_close(terms.weighted_sum(weights), full.weighted_sum(weights))
+
+
+def test_without_noise_codes_are_decoded_as_they_are(unit, images):
+    unit.latent_noise = False
+    fakes = unit.generator_pass(images).fakes
+    torch.testing.assert_close(fakes.b, unit.model.translate(images.a, "a", "b"))
+
+
 def test_a_term_with_a_weight_that_was_not_computed_raises(unit, images):
     terms = unit.generator_pass(images).terms
     assert terms.identity is None
@@ -259,7 +288,7 @@ def test_the_identity_term_is_the_way_through_the_other_encoder(alike, images):
 
 def test_an_identity_term_needs_as_many_channels_in_both_domains(unit):
     with pytest.raises(ValueError, match="'a' has 2 channels and 'b' has 1; an identity term"):
-        _unit(*unit.model.domains, with_identity=True)
+        _unit(*unit.model.domains, identity=1.0)
 
 
 def test_the_second_codes_divergence_can_be_counted_alone(unit, images):

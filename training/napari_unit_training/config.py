@@ -21,9 +21,6 @@ Precision = Literal["auto", "float32"]
 CycleKl = Literal["both", "second"]
 WeightsDtype = Literal["float32", "float16"]
 
-DISCRIMINATOR_STRIDE = 16
-"""Product of the strides of one patch discriminator."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
@@ -41,6 +38,8 @@ class TrainSettings:
         Sizes of encoders and decoders, see `napari_unit.models.architecture.Architecture`.
     discriminator_width
         Feature maps after the first convolution of a discriminator; 64 is the paper's.
+    discriminator_layers
+        Convolutions of stride 2 in each; the depth of the paper's ablation.
     n_scales
         Discriminators per domain, each on half the resolution of the one before.
     spectral_norm
@@ -74,6 +73,9 @@ class TrainSettings:
     cycle_kl_codes
         Whose divergences `weights.cycle_kl` counts: ``"both"`` codes of the cycle, as the paper
         writes, or the ``"second"`` alone, as the authors' later code has it.
+    latent_noise
+        Add N(0, I) to the latent codes in training, as a variational auto-encoder does; without
+        it, and without KL terms, the auto-encoders are plain ones.
     reuse_fakes
         Show the discriminators the translations that the generators were just updated with;
         else they are made again by the updated generators, which costs an eighth of a step.
@@ -122,6 +124,7 @@ class TrainSettings:
     n_residual: int = 4
     n_shared: int = 1
     discriminator_width: int = 64
+    discriminator_layers: int = 4
     n_scales: int = 3
     spectral_norm: bool = True
     detail_gain: float = 0.0
@@ -138,6 +141,7 @@ class TrainSettings:
     halve_every_images: int = 0
     adversarial: Adversarial = "least-squares"
     cycle_kl_codes: CycleKl = "both"
+    latent_noise: bool = True
     reuse_fakes: bool = True
     gradient_penalty: float = 0.0
     gradient_penalty_every: int = 16
@@ -162,6 +166,7 @@ class TrainSettings:
             self,
             {
                 "discriminator_width": (1, 512),
+                "discriminator_layers": (1, 8),
                 "n_scales": (1, 6),
                 "detail_gain": (0.0, 1000.0),
                 "min_crop_deviation": (0.0, 1.0),
@@ -194,12 +199,17 @@ class TrainSettings:
                 f"batch_size is {self.batch_size} and devices is {self.devices}; each device needs "
                 "an image of every batch: raise batch_size, or take fewer devices."
             )
-        smallest = DISCRIMINATOR_STRIDE * 2 ** (self.n_scales - 1)
-        if self.crop_px % 4 or self.crop_px < smallest:
+        if self.crop_px % 4 or self.crop_px < self.smallest_crop_px:
             raise TrainingError(
-                f"crop_px is {self.crop_px}; it must be a multiple of 4 and at least {smallest} "
-                f"for n_scales = {self.n_scales}."
+                f"crop_px is {self.crop_px}; it must be a multiple of 4 and at least "
+                f"{self.smallest_crop_px} for n_scales = {self.n_scales} and "
+                f"discriminator_layers = {self.discriminator_layers}."
             )
+
+    @property
+    def smallest_crop_px(self) -> int:
+        """The least side of a crop: the coarsest discriminator makes one logit of it."""
+        return 1 << (self.discriminator_layers + self.n_scales - 1)
 
     @property
     def architecture(self) -> Architecture:

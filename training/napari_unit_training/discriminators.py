@@ -8,22 +8,27 @@ from torch.nn.utils import parametrizations
 
 from napari_unit.models.networks import reflect_padded
 
-N_LAYERS = 4
+MAX_GROWTH = 8
+"""A discriminator's feature maps are doubled up to so many times its width."""
 INIT_DEVIATION = 0.02
 DETAIL_WINDOW_PX = 5
 
 
 class PatchDiscriminator(nn.Module):
-    """Four 4x4 convolutions of stride 2 and a 1x1: one logit per patch of 46 px.
+    """4x4 convolutions of stride 2 and a 1x1: one logit per patch.
 
-    Reflect padding, no normalisation, leaky ReLU of slope 0.2; weights start as N(0, 0.02).
+    A patch has 22, 46, 94 or 190 px with 3, 4, 5 or 6 layers. Reflect padding, no normalisation,
+    leaky ReLU of slope 0.2; weights start as N(0, 0.02).
 
     Parameters
     ----------
     channels
         Of the image.
     width
-        Feature maps after the first convolution; doubled by each of the next three.
+        Feature maps after the first convolution; each of the next doubles them, up to
+        `MAX_GROWTH` times the width.
+    n_layers
+        How many convolutions of stride 2.
     spectral_norm
         Divide every weight by its largest singular value (Miyato et al. 2018, eq. 8).
     detail_gain
@@ -34,12 +39,18 @@ class PatchDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, channels: int, width: int, *, spectral_norm: bool, detail_gain: float = 0.0
+        self,
+        channels: int,
+        width: int,
+        n_layers: int = 4,
+        *,
+        spectral_norm: bool,
+        detail_gain: float = 0.0,
     ) -> None:
         super().__init__()
         self.detail_gain = detail_gain
         shown = 2 * channels if detail_gain > 0 else channels
-        sizes = [shown, *(width * 2**i for i in range(N_LAYERS))]
+        sizes = [shown, *(width * min(2**i, MAX_GROWTH) for i in range(n_layers))]
         convolutions = [nn.Conv2d(a, b, 4, 2) for a, b in pairwise(sizes)]
         convolutions.append(nn.Conv2d(sizes[-1], 1, 1))
         for convolution in convolutions:
@@ -51,7 +62,7 @@ class PatchDiscriminator(nn.Module):
         self.convolutions = nn.ModuleList(convolutions)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the logits (B, 1, H/16, W/16) of image (B, C, H, W)."""
+        """Return the logits (B, 1, H / 2**n_layers, ...) of image (B, C, H, W)."""
         if self.detail_gain > 0:
             local = nn.functional.avg_pool2d(
                 image, DETAIL_WINDOW_PX, 1, DETAIL_WINDOW_PX // 2, count_include_pad=False
@@ -75,7 +86,7 @@ class MultiScaleDiscriminator(nn.Module):
         See `PatchDiscriminator`.
     n_scales
         How many.
-    spectral_norm, detail_gain
+    n_layers, spectral_norm, detail_gain
         See `PatchDiscriminator`.
     """
 
@@ -84,6 +95,7 @@ class MultiScaleDiscriminator(nn.Module):
         channels: int,
         width: int,
         n_scales: int,
+        n_layers: int = 4,
         *,
         spectral_norm: bool,
         detail_gain: float = 0.0,
@@ -91,7 +103,7 @@ class MultiScaleDiscriminator(nn.Module):
         super().__init__()
         self.scales = nn.ModuleList(
             PatchDiscriminator(
-                channels, width, spectral_norm=spectral_norm, detail_gain=detail_gain
+                channels, width, n_layers, spectral_norm=spectral_norm, detail_gain=detail_gain
             )
             for _ in range(n_scales)
         )

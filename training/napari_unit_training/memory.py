@@ -6,7 +6,7 @@ import torch
 
 from napari_unit.domains import Domain
 from napari_unit.engine.devices import available_bytes
-from napari_unit_training.config import DISCRIMINATOR_STRIDE, TrainSettings
+from napari_unit_training.config import TrainSettings
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.methods.unit import Pair, Unit
 from napari_unit_training.precision import autocast, bfloat16_pays
@@ -35,7 +35,7 @@ class MemoryEstimate:
         self, settings: TrainSettings, domains: tuple[Domain, Domain], device: torch.device
     ) -> None:
         half = settings.precision == "auto" and bfloat16_pays(device)
-        least_px = DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1)
+        least_px = settings.smallest_crop_px
         sides = [max(_PROBES_PX[0], least_px), max(_PROBES_PX[1], 2 * least_px)]
         with seeded(0, torch.device("cpu")):
             unit = make_unit(settings, domains)
@@ -59,7 +59,7 @@ class MemoryEstimate:
 
         Every device gets an image at least.
         """
-        n, smallest = settings.devices, DISCRIMINATOR_STRIDE * 2 ** (settings.n_scales - 1)
+        n, smallest = settings.devices, settings.smallest_crop_px
         choices = [(batch, settings.crop_px) for batch in range(settings.batch_size, n - 1, -1)]
         crops = range(settings.crop_px - _CROP_STEP_PX, smallest - 1, -_CROP_STEP_PX)
         choices += [(n, crop - crop % 4) for crop in crops]

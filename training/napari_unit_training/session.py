@@ -42,6 +42,7 @@ def make_unit(settings: TrainSettings, domains: tuple[Domain, Domain]) -> Unit:
             domain.n_channels,
             settings.discriminator_width,
             settings.n_scales,
+            settings.discriminator_layers,
             spectral_norm=settings.spectral_norm,
             detail_gain=settings.detail_gain,
         )
@@ -53,8 +54,9 @@ def make_unit(settings: TrainSettings, domains: tuple[Domain, Domain]) -> Unit:
             discriminators[0],
             discriminators[1],
             settings.adversarial,
+            settings.weights,
             cycle_kl_codes=settings.cycle_kl_codes,
-            with_identity=settings.weights.identity > 0,
+            latent_noise=settings.latent_noise,
         )
     except ValueError as error:
         raise TrainingError(str(error)) from error

@@ -56,15 +56,17 @@ class Terms:
         How little the translation of the domain's images corresponds to them; not part of UNIT.
     identity
         How much the domain's images change when they are taken for the other's and translated to
-        their own; not part of UNIT; None where it has no weight.
+        their own; not part of UNIT.
+
+    Terms that would take a pass of their own are None where they have no weight.
     """
 
     adversarial: Pair
     kl: Pair
-    reconstruction: Pair
-    cycle_kl: Pair
-    cycle: Pair
     content: Pair
+    reconstruction: Pair | None = None
+    cycle_kl: Pair | None = None
+    cycle: Pair | None = None
     identity: Pair | None = None
 
     def weighted_sum(self, weights: LossWeights) -> Tensor:
@@ -80,7 +82,7 @@ class Terms:
         names = {f.name for f in fields(weights)}
         if names != {f.name for f in fields(self)}:
             raise TypeError(f"Weights {sorted(names)} and terms differ; give each term a weight.")
-        total = torch.zeros((), device=self.cycle.a.device)
+        total = torch.zeros((), device=self.kl.a.device)
         for name in sorted(names):
             pair: Pair | None = getattr(self, name)
             if pair is None:
@@ -129,13 +131,15 @@ class Unit(nn.Module):
         The adversarial loss.
     cycle_kl_codes
         Whose divergences the cycle's KL term counts.
-    with_identity
-        Compute the identity term as well.
+    weights
+        Of the terms: what has none and would take a pass of its own is not computed.
+    latent_noise
+        Decode samples of the codes, as a variational auto-encoder does, not their means.
 
     Raises
     ------
     ValueError
-        If there is to be an identity term and the domains differ in channels.
+        If the identity term has a weight and the domains differ in channels.
     """
 
     def __init__(
@@ -144,13 +148,14 @@ class Unit(nn.Module):
         discriminator_a: nn.Module,
         discriminator_b: nn.Module,
         adversarial: Adversarial,
+        weights: LossWeights,
         *,
         cycle_kl_codes: CycleKl = "both",
-        with_identity: bool = False,
+        latent_noise: bool = True,
     ) -> None:
         super().__init__()
         a, b = model.domains
-        if with_identity and a.n_channels != b.n_channels:
+        if weights.identity > 0 and a.n_channels != b.n_channels:
             raise ValueError(
                 f"Domain {a.name!r} has {a.n_channels} channels and {b.name!r} has {b.n_channels}; "
                 "an identity term needs as many in both: set weights.identity to 0."
@@ -158,14 +163,16 @@ class Unit(nn.Module):
         self.model = model
         self.discriminators = nn.ModuleList([discriminator_a, discriminator_b])
         self.adversarial = adversarial
+        self.weights = weights
         self.cycle_kl_codes = cycle_kl_codes
-        self.with_identity = with_identity
+        self.latent_noise = latent_noise
 
     def generator_pass(self, images: Pair, share: Share = WHOLE) -> GeneratorPass:
         """Compute all terms of encoders and decoders on images (B, C, H, W) in [-1, 1].
 
-        The latent noise N(0, I) comes from torch's global generator; reconstruction and
-        translation of an image have one sample in common, the way back draws a fresh one.
+        The latent noise N(0, I), where there is any, comes from torch's global generator;
+        reconstruction and translation of an image have one sample in common, the way back draws a
+        fresh one.
 
         Parameters
         ----------
@@ -175,19 +182,12 @@ class Unit(nn.Module):
             Which part of a batch they are.
         """
         encoder_a, encoder_b = self.model.encoders
-        decoder_a, decoder_b = self.model.decoders
-        batch = images.a.shape[0]
         mean_a, mean_b = encoder_a(images.a), encoder_b(images.b)  # (B, 4 width, H/4, W/4)
-        code_a, code_b = with_noise(mean_a, share), with_noise(mean_b, share)
-        # one call per decoder: its norms treat every image of a batch alone, so this is exact
-        aa, ba = decoder_a(torch.cat([code_a, code_b])).split(batch)
-        bb, ab = decoder_b(torch.cat([code_b, code_a])).split(batch)
-        mean_ab, mean_ba = encoder_b(ab), encoder_a(ba)
-        aba = decoder_a(with_noise(mean_ab, share))
-        bab = decoder_b(with_noise(mean_ba, share))
+        code_a, code_b = self._sampled(mean_a, share), self._sampled(mean_b, share)
+        aa, ba = self._decoded(0, code_a, code_b)
+        bb, ab = self._decoded(1, code_b, code_a)
         kl = Pair(kl_to_unit_normal(mean_a), kl_to_unit_normal(mean_b))
-        second = Pair(kl_to_unit_normal(mean_ab), kl_to_unit_normal(mean_ba))
-        both = Pair(kl.a + second.a, kl.b + second.b)
+        cycle, cycle_kl = self._cycle(images, Pair(ba, ab), kl, share)
         with _frozen(self.discriminators):
             logits_a, logits_b = self.discriminators[0](ba), self.discriminators[1](ab)
         terms = Terms(
@@ -196,26 +196,55 @@ class Unit(nn.Module):
                 adversarial_generator(logits_b, self.adversarial),
             ),
             kl=kl,
-            reconstruction=Pair(l1_distance(aa, images.a), l1_distance(bb, images.b)),
-            cycle_kl=both if self.cycle_kl_codes == "both" else second,
-            cycle=Pair(l1_distance(aba, images.a), l1_distance(bab, images.b)),
             content=Pair(content_disagreement(images.a, ab), content_disagreement(images.b, ba)),
-            identity=self._identity(images, share) if self.with_identity else None,
+            reconstruction=None if aa is None or bb is None else _l1(Pair(aa, bb), images),
+            cycle_kl=cycle_kl,
+            cycle=cycle,
+            identity=self._identity(images, share),
         )
         return GeneratorPass(terms, Pair(ba.detach(), ab.detach()))
 
-    def _identity(self, images: Pair, share: Share) -> Pair:
+    def _decoded(self, index: int, own: Tensor, other: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Decode the domain's own code, where that counts, and the other's into the domain."""
+        decoder = self.model.decoders[index]
+        if not self.weights.reconstruction:
+            return None, decoder(other)
+        # one call: a decoder's norms treat every image of a batch alone, so this is exact
+        reconstruction, translation = decoder(torch.cat([own, other])).split(len(own))
+        return reconstruction, translation
+
+    def _cycle(
+        self, images: Pair, fakes: Pair, kl: Pair, share: Share
+    ) -> tuple[Pair | None, Pair | None]:
+        """Return L_CC's two terms: the way back, and the KL of the codes on it."""
+        weights = self.weights
+        if not (weights.cycle or weights.cycle_kl):
+            return None, None
         (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
-        same_a = decoder_a(with_noise(encoder_b(images.a), share))
-        same_b = decoder_b(with_noise(encoder_a(images.b), share))
-        return Pair(l1_distance(same_a, images.a), l1_distance(same_b, images.b))
+        mean_ab, mean_ba = encoder_b(fakes.b), encoder_a(fakes.a)
+        cycle_kl = Pair(kl_to_unit_normal(mean_ab), kl_to_unit_normal(mean_ba))
+        if self.cycle_kl_codes == "both":
+            cycle_kl = Pair(kl.a + cycle_kl.a, kl.b + cycle_kl.b)
+        if not weights.cycle:
+            return None, cycle_kl
+        aba = decoder_a(self._sampled(mean_ab, share))
+        bab = decoder_b(self._sampled(mean_ba, share))
+        return _l1(Pair(aba, bab), images), cycle_kl
+
+    def _identity(self, images: Pair, share: Share) -> Pair | None:
+        if not self.weights.identity:
+            return None
+        (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
+        same_a = decoder_a(self._sampled(encoder_b(images.a), share))
+        same_b = decoder_b(self._sampled(encoder_a(images.b), share))
+        return _l1(Pair(same_a, same_b), images)
 
     @torch.no_grad()
     def translations(self, images: Pair, share: Share = WHOLE) -> Pair:
         """Return noisy translations into each domain, (B, C, H, W), for the discriminators."""
         (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
-        into_a = decoder_a(with_noise(encoder_b(images.b), share))
-        into_b = decoder_b(with_noise(encoder_a(images.a), share))
+        into_a = decoder_a(self._sampled(encoder_b(images.b), share))
+        into_b = decoder_b(self._sampled(encoder_a(images.a), share))
         return Pair(into_a, into_b)
 
     def reconstruction_terms(
@@ -225,7 +254,7 @@ class Unit(nn.Module):
         terms: dict[str, Tensor] = {}
         for index, name in enumerate("ab"):
             mean = self.model.encoders[index](getattr(shown, name))
-            made = self.model.decoders[index](with_noise(mean, share))
+            made = self.model.decoders[index](self._sampled(mean, share))
             terms[f"kl_{name}"] = kl_to_unit_normal(mean)
             terms[f"reconstruction_{name}"] = l1_distance(made, getattr(images, name))
         return terms
@@ -245,12 +274,19 @@ class Unit(nn.Module):
             self._discriminator_loss(self.discriminators[1], images.b, fakes.b),
         )
 
+    def _sampled(self, mean: Tensor, share: Share) -> Tensor:
+        return with_noise(mean, share) if self.latent_noise else mean
+
     def _discriminator_loss(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         both = discriminator(torch.cat([real, fake.to(real.dtype)]))
         halves = [logits.split(real.shape[0]) for logits in both]
         return adversarial_discriminator(
             [half[0] for half in halves], [half[1] for half in halves], self.adversarial
         )
+
+
+def _l1(made: Pair, images: Pair) -> Pair:
+    return Pair(l1_distance(made.a, images.a), l1_distance(made.b, images.b))
 
 
 def with_noise(mean: Tensor, share: Share = WHOLE) -> Tensor:
