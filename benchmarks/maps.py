@@ -1,0 +1,162 @@
+"""Satellite photo to street map, unpaired: UNIT, without weight sharing, without the cycle.
+
+Run ``python benchmarks/maps.py --help``; the protocol is in ``benchmarks/README.md``.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from equal_compute import images_of_equal_compute
+from maps_images import MapsScore, best_constant, compare, prepare, read
+from matplotlib.figure import Figure
+from results_file import markdown_table, spread
+from trials import Numbers, Task, Trial, last, merged, run_trials
+
+DOMAINS = ("photo", "map")
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "UNIT": {},
+    "no weight sharing": {"n_shared": 0},
+    "no cycle": {"weights": {"cycle": 0.0, "cycle_kl": 0.0}},
+}
+"""The paper's three (Liu et al. 2017, section 4, "Performance Analysis")."""
+PAPER = {"UNIT": 0.600, "no weight sharing": 0.569, "no cycle": 0.568}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large the pictures and networks are, and how long a training is.
+
+    Parameters
+    ----------
+    side_px
+        Of the pictures.
+    images
+        That UNIT sees; the others see as many as cost as much.
+    settings
+        Over the preset `default`.
+    """
+
+    side_px: int
+    images: int
+    settings: Mapping[str, Any]
+
+
+SIZES = {
+    "full": Size(256, 100_000, {}),
+    "reduced": Size(
+        64,
+        6_000,
+        {
+            "width": 16,
+            "discriminator_width": 16,
+            "n_scales": 2,
+            "crop_px": 64,
+            "generator_learning_rate": 2e-4,
+            "discriminator_learning_rate": 2e-4,
+            "ema_half_life_images": 120,
+            "device": "cpu",
+        },
+    ),
+}
+"""The reduced size is for two CPU cores and two hours."""
+
+
+def trials_of(size: Size, seeds: Sequence[int]) -> list[Trial]:
+    """Return all trainings, at the compute of UNIT's."""
+    found = []
+    for name, variant in VARIANTS.items():
+        settings = merged(size.settings, variant)
+        images = images_of_equal_compute(settings, size.settings, size.images, 3)
+        found += [Trial(name, seed, images, settings) for seed in seeds]
+    return sorted(found, key=lambda trial: trial.seed)
+
+
+def baselines(photos: Any, maps: Any, constant: Any) -> dict[str, dict[str, float]]:
+    """Score what needs no training: the photo as it is, and one colour everywhere."""
+    return {
+        "the photo as it is": compare(photos, maps, constant),
+        "the best constant colour": compare(np.broadcast_to(constant, maps.shape), maps, constant),
+    }
+
+
+def table(trials: Sequence[Numbers], compared: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the result as Markdown; medians and ranges over seeds."""
+    keys = ("accuracy_16", "accuracy_10", "accuracy_5", "drawn_16")
+    rows = [
+        [
+            name,
+            *(spread(last(trials, name, key)) for key in keys),
+            spread(last(trials, name, "rmse"), 1),
+            f"{PAPER[name]:.3f}",
+        ]
+        for name in VARIANTS
+    ]
+    rows += [
+        [name, *(f"{found[key]:.3f}" for key in keys), f"{found['rmse']:.1f}", ""]
+        for name, found in compared.items()
+    ]
+    header = ("", "within 16", "within 10", "within 5", "drawn, within 16", "RMSE", "paper")
+    return markdown_table(header, rows)
+
+
+def draw_curves(trials: Sequence[Numbers], path: Path) -> None:
+    """Draw accuracy over images seen, a line per seed."""
+    figure = Figure(figsize=(7.0, 3.2), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for axis, key in zip(axes, ("accuracy_16", "drawn_16"), strict=True):
+        for number, name in enumerate(VARIANTS):
+            for index, trial in enumerate(t for t in trials if t["name"] == name):
+                curve = trial["curve"]
+                axis.plot(
+                    [p["images"] for p in curve], [p[key] for p in curve],
+                    color=f"C{number}", label=name if index == 0 else None,
+                )  # fmt: skip
+        axis.set(xlabel="images of each domain seen", ylabel=key.replace("_", ", within "))
+    axes[0].legend(frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Train what the result file does not have yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds maps/")
+    parser.add_argument("--work", type=Path, required=True, help="folder for pictures and runs")
+    parser.add_argument("--size", choices=SIZES, default="reduced")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
+    parser.add_argument("--threads", type=int, default=1, help="of each")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
+    parser.add_argument("--curves", type=Path, help="PNG file for the curves")
+    args = parser.parse_args()
+    size = SIZES[args.size]
+    folders = prepare(args.data, args.work / "pictures", "validation", size.side_px)
+    constant = best_constant(read(folders.maps))
+    scored = read(folders.scored_photos), read(folders.scored_maps)
+    compared = baselines(*scored, constant)
+    red, green, blue = (int(level) for level in constant)
+    task = Task(
+        "maps", folders.photos, folders.maps, DOMAINS, 8, MapsScore(folders, (red, green, blue))
+    )
+    extra = {
+        "size": args.size,
+        "side_px": size.side_px,
+        "pictures": {"train": len(read(folders.maps)), "scored": len(scored[0])},
+        "constant": [red, green, blue],
+        "baselines": compared,
+    }
+    trials = run_trials(
+        trials_of(size, range(args.seeds)), task, args.out, args.work / f"runs_{args.size}",
+        jobs=args.jobs, threads=args.threads, extra=extra,
+    )  # fmt: skip
+    print(table(trials, compared))
+    if args.curves:
+        draw_curves(trials, args.curves)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What of the preset `default` earns its place: one setting changed at a time, at equal compute.
+
+Run ``python benchmarks/switches.py --help``; the protocol is in ``benchmarks/README.md``.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from equal_compute import images_of_equal_compute
+from results_file import markdown_table, spread
+from switch_tasks import TASKS, make_task
+from trials import Numbers, Trial, last, merged, run_trials
+
+BASE = "default"
+IMAGES = 1_500
+REDUCED: Mapping[str, Any] = {
+    "width": 16,
+    "discriminator_width": 16,
+    "n_scales": 2,
+    "crop_px": 64,
+    "generator_learning_rate": 2e-4,
+    "discriminator_learning_rate": 2e-4,
+    "ema_half_life_images": 40,
+    "device": "cpu",
+}
+"""The preset `default` made small; the half-life is as many images of the run as there, 2%."""
+
+_PLAIN_INTENSITY = {"brightness": 0.0, "contrast": 0.0, "gamma": 0.0}
+SWITCHES: Mapping[str, Mapping[str, Any]] = {
+    # on in the preset
+    "no averaged weights": {"ema_half_life_images": 0},
+    "no spectral norm": {"spectral_norm": False},
+    "one scale": {"n_scales": 1},
+    "constant learning rate": {"decay_fraction": 0.0},
+    "intensities as they are": {"augmentation": _PLAIN_INTENSITY},
+    "horizontal flips only": {"augmentation": {"vertical_flip": False, "rotate_90": False}},
+    "no weight decay": {"weight_decay": 0.0},
+    "flat crops, too": {"min_crop_deviation": 0.0},
+    "cross-entropy": {"adversarial": "cross-entropy"},
+    "KL of the cycle: second code": {"cycle_kl_codes": "second"},
+    "translations made again": {"reuse_fakes": False},
+    "no latent noise": {"latent_noise": False},
+    # off in the preset
+    "gradient penalty": {"gradient_penalty": 1.0},
+    "warm start": {"warm_start_images": IMAGES // 10},
+    "discriminators four times as fast": {"discriminator_learning_rate": 8e-4},
+    "identity": {"weights": {"identity": 5.0}},
+    "content": {"weights": {"content": 10.0}},
+    "detail gain": {"detail_gain": 8.0},
+}
+PAPER: Mapping[str, Mapping[str, Any]] = {
+    **{f"{n} tied": {"n_shared": n} for n in (0, 2, 3, 4)},
+    **{f"{n} layers, one scale": {"n_scales": 1, "discriminator_layers": n} for n in (3, 4, 5, 6)},
+    **{
+        f"KL weights {weight:g}": {"weights": {"kl": weight, "cycle_kl": weight}}
+        for weight in (0.001, 0.1, 1.0)
+    },
+    **{
+        f"likelihood weights {weight:g}": {"weights": {"reconstruction": weight, "cycle": weight}}
+        for weight in (1.0, 3.0, 30.0)
+    },
+}
+"""The paper's ablation (figure 2): tied blocks, discriminators, weights; 1, 4, 0.01, 10 is base."""
+GROUPS = {"switches": SWITCHES, "paper": PAPER}
+
+
+def trials_of(
+    names: Mapping[str, Mapping[str, Any]], seeds: Sequence[int], images: int, n_channels: int
+) -> list[Trial]:
+    """Return the base and every variation of it, at the compute of the base, seed by seed."""
+    found = []
+    for name, change in {BASE: {}, **names}.items():
+        settings = merged(REDUCED, change)
+        count = images_of_equal_compute(settings, REDUCED, images, n_channels)
+        found += [Trial(name, seed, count, settings) for seed in seeds]
+    return sorted(found, key=lambda trial: trial.seed)
+
+
+def table(trials: Sequence[Numbers], keys: Mapping[str, int]) -> str:
+    """Return the result as Markdown, sorted by the first measure, the best first.
+
+    Parameters
+    ----------
+    trials
+        All of them.
+    keys
+        Measures, and how many digits they are shown with.
+    """
+    first = next(iter(keys))
+    names = list(dict.fromkeys(t["name"] for t in trials))
+    base = last(trials, BASE, first)
+    differences = {
+        name: [v - b for v, b in zip(last(trials, name, first), base, strict=False)]
+        for name in names
+    }
+    names.sort(key=lambda name: -sum(differences[name]) / len(differences[name]))
+    rows = [
+        [
+            name,
+            "" if name == BASE else spread(differences[name], keys[first]),
+            *(spread(last(trials, name, key), digits) for key, digits in keys.items()),
+        ]
+        for name in names
+    ]
+    return markdown_table(("", f"{first}, against {BASE}", *keys), rows)
+
+
+def main() -> None:
+    """Train what the result file does not have yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets of images")
+    parser.add_argument("--on", choices=TASKS, required=True, help="which images")
+    parser.add_argument("--group", choices=GROUPS, required=True, help="which settings")
+    parser.add_argument("--work", type=Path, required=True, help="folder for pictures and runs")
+    parser.add_argument("--images", type=int, default=IMAGES, help="that the base sees")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
+    parser.add_argument("--threads", type=int, default=1, help="of each")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
+    args = parser.parse_args()
+    kind = TASKS[args.on]
+    task = make_task(args.on, args.data, args.work / "pictures")
+    trials = run_trials(
+        trials_of(GROUPS[args.group], range(args.seeds), args.images, kind.n_channels),
+        task, args.out, args.work / f"runs_{args.on}_{args.group}",
+        jobs=args.jobs, threads=args.threads,
+        extra={"on": args.on, "group": args.group, "split": "tuning"},
+    )  # fmt: skip
+    print(table(trials, kind.measures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""Trainings that are compared: the same images, other settings and seeds, measured on the way.
+
+A trial is trained by `napari_unit.train` in a process of its own. What it measured is kept in the
+result file, so that the same command goes on where it was stopped, and adds only what is new.
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results_file import provenance, write_result
+
+PACKAGES = ("napari-unit", "torch", "numpy", "kornia")
+
+Score = Callable[[Any], dict[str, float]]
+"""Maps a `napari_unit.models.file.LoadedModel` to what was measured; can be pickled."""
+Numbers = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What all trials of a comparison share.
+
+    Parameters
+    ----------
+    name
+        Of the comparison, as in the result file.
+    a, b
+        Folders of the training images.
+    domains
+        Names of the two.
+    n_points
+        How often a trial is measured, evenly over its images; its end is the last time.
+    score
+        Measures a model on images that no trial learns from.
+    """
+
+    name: str
+    a: Path
+    b: Path
+    domains: tuple[str, str]
+    n_points: int
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training.
+
+    Parameters
+    ----------
+    name
+        What is special about it; with the seed it names the trial.
+    seed
+        Of everything random.
+    images
+        Crops of each domain that it sees in all.
+    settings
+        Over the preset, nested as in TOML.
+    preset
+        Bundled settings.
+    """
+
+    name: str
+    seed: int
+    images: int
+    settings: Mapping[str, Any]
+    preset: str = "default"
+
+    def as_dict(self) -> Numbers:
+        """Return it as plain JSON values."""
+        return {
+            "name": self.name, "seed": self.seed, "images": self.images,
+            "preset": self.preset, "settings": json.loads(json.dumps(self.settings)),
+        }  # fmt: skip
+
+    def is_in(self, numbers: Mapping[str, Any]) -> bool:
+        """Whether these numbers are of this very trial."""
+        return all(numbers.get(key) == value for key, value in self.as_dict().items())
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay nested settings over one another; later ones win."""
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            inner = result.get(key)
+            result[key] = (
+                merged(inner if isinstance(inner, Mapping) else {}, value)
+                if isinstance(value, Mapping)
+                else value
+            )
+    return result
+
+
+def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
+    """Train and measure one trial; a trial that was stopped goes on from its last checkpoint.
+
+    Returns
+    -------
+    The trial, its ``curve`` (per point images, wall-clock and processor seconds of training, and
+    what was measured), and where that was done.
+    """
+    import torch
+
+    import napari_unit
+    from napari_unit.models.file import load_model
+    from napari_unit.runs.events import CheckpointSaved, Event, Progress, WentBack
+
+    torch.set_num_threads(threads)
+    folder = work / f"{trial.name}_{trial.seed}".replace(" ", "-").replace("/", "-")
+    path = folder / "curve.json"
+    curve: list[Numbers] = json.loads(path.read_text()) if path.is_file() else []
+    returns = 0
+    clock, processor = time.monotonic(), time.process_time()
+    began = curve[-1] if curve else {"seconds": 0.0, "processor_seconds": 0.0}
+
+    def take(event: Event) -> None:
+        nonlocal clock, processor, returns, began
+        returns += isinstance(event, WentBack)
+        if isinstance(event, Progress) and not curve and event.images_seen <= log:
+            # reading the images and the first steps, in which torch sets itself up, are no training
+            clock, processor = time.monotonic(), time.process_time()
+        if not isinstance(event, CheckpointSaved):
+            return
+        point: Numbers = {
+            "images": event.images_seen,
+            "seconds": round(began["seconds"] + time.monotonic() - clock, 1),
+            "processor_seconds": round(
+                began["processor_seconds"] + time.process_time() - processor, 1
+            ),
+        }
+        scored = task.score(load_model(folder / "last.safetensors"))
+        point |= {name: round(value, 5) for name, value in scored.items()}
+        curve[:] = [p for p in curve if p["images"] < event.images_seen] + [point]
+        path.write_text(json.dumps(curve))
+        print(f"{trial.name}, seed {trial.seed}: {_in_words(point)}", flush=True)
+        began, clock, processor = point, time.monotonic(), time.process_time()
+
+    every = max(1, trial.images // task.n_points)
+    log = max(1, every // 10)
+    settings = merged(
+        {
+            "domain_a": {"name": task.domains[0]},
+            "domain_b": {"name": task.domains[1]},
+            "validation": {"held_out": 0.0},
+            "cadence": {
+                "log": log, "preview": trial.images, "quality": trial.images, "checkpoint": every,
+            },
+            "seed": trial.seed,
+        },
+        trial.settings,
+    )  # fmt: skip
+    napari_unit.train(
+        task.a, task.b, folder,
+        preset=trial.preset, settings=settings, images=trial.images, progress=take,
+    )  # fmt: skip
+    return trial.as_dict() | {
+        "curve": curve,
+        "returns": returns,
+        **{key: provenance(PACKAGES, threads)[key] for key in ("date", "commit", "machine")},
+    }
+
+
+def run_trials(
+    trials: Iterable[Trial],
+    task: Task,
+    out: Path,
+    work: Path,
+    *,
+    jobs: int,
+    threads: int,
+    extra: Mapping[str, Any],
+) -> list[Numbers]:
+    """Train what the result file does not have yet, several at once, and keep it there.
+
+    Parameters
+    ----------
+    trials
+        All that are wanted; others in the file stay.
+    task
+        What they share.
+    out
+        The result file; each trial is added as it ends.
+    work
+        Folder for the runs.
+    jobs, threads
+        Trainings at once, and threads of each.
+    extra
+        Goes to the file as it is.
+
+    Returns
+    -------
+    What was measured of the wanted trials, in their order.
+    """
+    wanted = list(trials)
+    kept: list[Numbers] = json.loads(out.read_text())["trials"] if out.is_file() else []
+    missing = [t for t in wanted if not any(t.is_in(numbers) for numbers in kept)]
+    header = {"benchmark": task.name, **provenance(PACKAGES, threads), **extra}
+    # a process per trial: torch keeps memory, and a crash costs one
+    with ProcessPoolExecutor(
+        jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    ) as pool:
+        running = [pool.submit(train_trial, trial, task, work, threads) for trial in missing]
+        for done in as_completed(running):
+            numbers = done.result()
+            same = (numbers["name"], numbers["seed"])
+            kept = [k for k in kept if (k["name"], k["seed"]) != same] + [numbers]
+            write_result(out, header | {"trials": kept})
+    return [next(n for n in kept if t.is_in(n)) for t in wanted]
+
+
+def last(trials: Sequence[Numbers], name: str, key: str) -> list[float]:
+    """Return what was measured at the end of all trials of a name, a value per seed."""
+    return [t["curve"][-1][key] for t in trials if t["name"] == name]
+
+
+def _in_words(point: Numbers) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in point.items())
