@@ -14,7 +14,7 @@ from switch_tasks import TASKS, make_task
 from trials import Numbers, Trial, last, merged, run_trials
 
 BASE = "default"
-IMAGES = 1_500
+IMAGES = 1_000
 REDUCED: Mapping[str, Any] = {
     "width": 16,
     "discriminator_width": 16,
@@ -22,7 +22,7 @@ REDUCED: Mapping[str, Any] = {
     "crop_px": 64,
     "generator_learning_rate": 2e-4,
     "discriminator_learning_rate": 2e-4,
-    "ema_half_life_images": 40,
+    "ema_half_life_images": 20,
     "device": "cpu",
 }
 """The preset `default` made small; the half-life is as many images of the run as there, 2%."""
