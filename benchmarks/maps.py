@@ -6,6 +6,7 @@ Run ``python benchmarks/maps.py --help``; the protocol is in ``benchmarks/README
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from equal_compute import images_of_equal_compute
 from maps_images import MapsScore, best_constant, compare, prepare, read
 from matplotlib.figure import Figure
 from results_file import markdown_table, spread
-from trials import Numbers, Task, Trial, last, merged, run_trials
+from trials import Numbers, Task, Trial, last, merged, run_trials, train_trial
 
 DOMAINS = ("photo", "map")
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -139,20 +140,20 @@ def main() -> None:
     scored = read(folders.scored_photos), read(folders.scored_maps)
     compared = baselines(*scored, constant)
     red, green, blue = (int(level) for level in constant)
-    task = Task(
-        "maps", folders.photos, folders.maps, DOMAINS, 8, MapsScore(folders, (red, green, blue))
-    )
-    extra = {
+    score = MapsScore(folders, (red, green, blue))
+    task = Task(folders.photos, folders.maps, DOMAINS, 8, score)
+    header = {
+        "benchmark": "maps",
         "size": args.size,
         "side_px": size.side_px,
         "pictures": {"train": len(read(folders.maps)), "scored": len(scored[0])},
         "constant": [red, green, blue],
         "baselines": compared,
     }
-    trials = run_trials(
-        trials_of(size, range(args.seeds)), task, args.out, args.work / f"runs_{args.size}",
-        jobs=args.jobs, threads=args.threads, extra=extra,
-    )  # fmt: skip
+    work = args.work / f"runs_{args.size}"
+    do = partial(train_trial, task=task, work=work, threads=args.threads)
+    wanted = trials_of(size, range(args.seeds))
+    trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
     print(table(trials, compared))
     if args.curves:
         draw_curves(trials, args.curves)

@@ -63,7 +63,7 @@ def make_task(name: str, data: Path, work: Path) -> Task:
         folders = prepare(data, work, "tuning", MAPS_PX)
         red, green, blue = (int(level) for level in best_constant(read(folders.maps)))
         score = MapsScore(folders, (red, green, blue))
-        return Task("switches", folders.photos, folders.maps, ("photo", "map"), N_POINTS, score)
+        return Task(folders.photos, folders.maps, ("photo", "map"), N_POINTS, score)
     scenes, real = work / "nuclei_scenes", work / "nuclei_real"
     if not scenes.is_dir():
         write_training_scenes(scenes, TRAINING_SCENES, seed=TRAINING_SCENES_SEED)
@@ -71,7 +71,7 @@ def make_task(name: str, data: Path, work: Path) -> Task:
         copy_training_images(data, real)
     nuclei = NucleiScore(data, "real")
     nuclei.prepare()
-    return Task("switches", scenes, real, ("synthetic", "real"), N_POINTS, nuclei)
+    return Task(scenes, real, ("synthetic", "real"), N_POINTS, nuclei)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ Run ``python benchmarks/switches.py --help``; the protocol is in ``benchmarks/RE
 
 import argparse
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from equal_compute import images_of_equal_compute
 from results_file import markdown_table, spread
 from switch_tasks import TASKS, make_task
-from trials import Numbers, Trial, last, merged, run_trials
+from trials import Numbers, Trial, last, merged, run_trials, train_trial
 
 BASE = "default"
 IMAGES = 1_000
@@ -122,12 +123,11 @@ def main() -> None:
     args = parser.parse_args()
     kind = TASKS[args.on]
     task = make_task(args.on, args.data, args.work / "pictures")
-    trials = run_trials(
-        trials_of(GROUPS[args.group], range(args.seeds), args.images, kind.n_channels),
-        task, args.out, args.work / f"runs_{args.on}_{args.group}",
-        jobs=args.jobs, threads=args.threads,
-        extra={"on": args.on, "group": args.group, "split": "tuning"},
-    )  # fmt: skip
+    work = args.work / f"runs_{args.on}_{args.group}"
+    do = partial(train_trial, task=task, work=work, threads=args.threads)
+    wanted = trials_of(GROUPS[args.group], range(args.seeds), args.images, kind.n_channels)
+    header = {"benchmark": "switches", "on": args.on, "group": args.group, "split": "tuning"}
+    trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
     print(table(trials, kind.measures))
 
 

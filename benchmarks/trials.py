@@ -5,6 +5,7 @@ result file, so that the same command goes on where it was stopped, and adds onl
 """
 
 import json
+import math
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,8 +29,6 @@ class Task:
 
     Parameters
     ----------
-    name
-        Of the comparison, as in the result file.
     a, b
         Folders of the training images.
     domains
@@ -40,7 +39,6 @@ class Task:
         Measures a model on images that no trial learns from.
     """
 
-    name: str
     a: Path
     b: Path
     domains: tuple[str, str]
@@ -142,7 +140,7 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
         print(f"{trial.name}, seed {trial.seed}: {_in_words(point)}", flush=True)
         began, clock, processor = point, time.monotonic(), time.process_time()
 
-    every = max(1, trial.images // task.n_points)
+    every = math.ceil(trial.images / task.n_points)
     log = max(1, every // 10)
     settings = merged(
         {
@@ -163,36 +161,32 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
     return trial.as_dict() | {
         "curve": curve,
         "returns": returns,
-        **{key: provenance(PACKAGES, threads)[key] for key in ("date", "commit", "machine")},
+        **whereabouts(threads),
     }
 
 
 def run_trials(
     trials: Iterable[Trial],
-    task: Task,
+    do: Callable[[Trial], Numbers],
     out: Path,
-    work: Path,
     *,
     jobs: int,
-    threads: int,
-    extra: Mapping[str, Any],
+    header: Mapping[str, Any],
 ) -> list[Numbers]:
-    """Train what the result file does not have yet, several at once, and keep it there.
+    """Do the trials that the result file does not have yet, several at once, and keep them there.
 
     Parameters
     ----------
     trials
         All that are wanted; others in the file stay.
-    task
-        What they share.
+    do
+        Does one in a process of its own, as `train_trial`; can be pickled.
     out
         The result file; each trial is added as it ends.
-    work
-        Folder for the runs.
-    jobs, threads
-        Trainings at once, and threads of each.
-    extra
-        Goes to the file as it is.
+    jobs
+        Trials at once.
+    header
+        Goes to the file with the provenance of this call.
 
     Returns
     -------
@@ -201,18 +195,23 @@ def run_trials(
     wanted = list(trials)
     kept: list[Numbers] = json.loads(out.read_text())["trials"] if out.is_file() else []
     missing = [t for t in wanted if not any(t.is_in(numbers) for numbers in kept)]
-    header = {"benchmark": task.name, **provenance(PACKAGES, threads), **extra}
+    result = {**header, **provenance(PACKAGES, 0)}
     # a process per trial: torch keeps memory, and a crash costs one
     with ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:
-        running = [pool.submit(train_trial, trial, task, work, threads) for trial in missing]
+        running = [pool.submit(do, trial) for trial in missing]
         for done in as_completed(running):
             numbers = done.result()
             same = (numbers["name"], numbers["seed"])
             kept = [k for k in kept if (k["name"], k["seed"]) != same] + [numbers]
-            write_result(out, header | {"trials": kept})
+            write_result(out, result | {"trials": kept})
     return [next(n for n in kept if t.is_in(n)) for t in wanted]
+
+
+def whereabouts(threads: int) -> Numbers:
+    """Return when, by which code and on which machine a trial was done."""
+    return {key: provenance(PACKAGES, threads)[key] for key in ("date", "commit", "machine")}
 
 
 def last(trials: Sequence[Numbers], name: str, key: str) -> list[float]:

@@ -72,6 +72,11 @@ def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
         from napari_unit_training import command
 
         _fill(train, command)
+    adapt = add("adapt", help="adapt a classifier to images that nobody has labelled")
+    if given[:1] == ["adapt"]:
+        from napari_unit_training import adapt as adaptation
+
+        _fill(adapt, adaptation)
     evaluate = add("evaluate", help="measure how good a model is")
     if given[:1] == ["evaluate"]:
         from napari_unit_training import evaluate as evaluation

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.errors import TrainingError
+
+_Table = TypeVar("_Table")
 
 
 def preset_names() -> tuple[str, ...]:
@@ -77,7 +79,18 @@ def settings_from(values: Mapping[str, Any]) -> TrainSettings:
     TrainingError
         If a key is unknown, or a value has another type or lies outside its bounds.
     """
-    made: TrainSettings = _read(TrainSettings, values, "")
+    return table_from(TrainSettings, values)
+
+
+def table_from(kind: type[_Table], values: Mapping[str, Any]) -> _Table:
+    """Make a dataclass of settings of plain values, nested as they are.
+
+    Raises
+    ------
+    TrainingError
+        If a key is unknown, or a value has another type or lies outside its bounds.
+    """
+    made: _Table = _read(kind, values, "")
     return made
 
 

@@ -188,7 +188,7 @@ class Unit(nn.Module):
         bb, ab = self._decoded(1, code_b, code_a)
         kl = Pair(kl_to_unit_normal(mean_a), kl_to_unit_normal(mean_b))
         cycle, cycle_kl = self._cycle(images, Pair(ba, ab), kl, share)
-        with _frozen(self.discriminators):
+        with frozen(self.discriminators):
             logits_a, logits_b = self.discriminators[0](ba), self.discriminators[1](ab)
         terms = Terms(
             adversarial=Pair(
@@ -295,7 +295,7 @@ def with_noise(mean: Tensor, share: Share = WHOLE) -> Tensor:
 
 
 @contextmanager
-def _frozen(networks: nn.Module) -> Iterator[None]:
+def frozen(networks: nn.Module) -> Iterator[None]:
     """Let gradients through the networks but not into their weights, or into their state.
 
     Spectral norms would refine their singular vectors, which is for the pass that trains them:

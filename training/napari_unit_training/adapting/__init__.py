@@ -1,0 +1,1 @@
+"""Domain adaptation: a classifier for images of which nobody has labelled one."""
