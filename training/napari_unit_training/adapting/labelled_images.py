@@ -78,16 +78,16 @@ def load_labelled(path: Path, side_px: int, part: Part = "train") -> LabelledIma
     TrainingError
         If there is nothing of that kind, or pixels, shapes and labels do not go together.
     """
+    if not path.exists():
+        raise TrainingError(f"There is no file or folder {path}.")
     if path.is_dir():
         pixels, labels, classes = _from_folder(path, side_px)
     elif path.suffix == ".npz":
         pixels, labels, classes = _from_npz(path, part)
     elif path.suffix == ".mat":
         pixels, labels, classes = _from_mat(path)
-    elif path.exists():
-        raise TrainingError(f"{path} is no .npz, no .mat and no folder of pictures.")
     else:
-        raise TrainingError(f"There is no file or folder {path}.")
+        raise TrainingError(f"{path} is no .npz, no .mat and no folder of pictures.")
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[-1] not in (1, 3):
         raise TrainingError(
             f"The images in {path} are {pixels.dtype} of shape {pixels.shape}; they must be 8-bit, "
