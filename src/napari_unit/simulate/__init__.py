@@ -6,6 +6,7 @@ segmentation. A scene is drawn in three steps: a style (typical nucleus size, de
 geometry and broad brightness only; texture, grain and optics are left to the translation network.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_unit.simulate.painting import Canvas, expose, unlabelled_light
 from napari_unit.simulate.plan import plan_nuclei
-from napari_unit.simulate.settings import SceneSettings, draw_style
+from napari_unit.simulate.settings import SceneSettings, SceneStyle, draw_style
 
 __all__ = [
     "PIXEL_SIZE_UM",
@@ -37,13 +38,13 @@ class Scene:
     Parameters
     ----------
     image : numpy.ndarray
-        Counts (Y, X).
+        Counts (Y, X); of tissue red, green and blue of 8 bits (Y, X, 3).
     labels : numpy.ndarray
         Instances (Y, X): 0 is background, nuclei are 1..n without gaps, each one 4-connected
         component. A nucleus ends where its profile falls to half its height.
     """
 
-    image: NDArray[np.uint16]
+    image: NDArray[np.unsignedinteger[Any]]
     labels: NDArray[np.int32]
 
 
@@ -67,6 +68,11 @@ def simulate_nuclei(settings: SceneSettings, seed: int) -> Scene:
     >>> scene.image.shape, scene.image.dtype, scene.labels.dtype
     ((64, 96), dtype('uint16'), dtype('int32'))
     """
+    return simulate_style(settings, seed)[0]
+
+
+def simulate_style(settings: SceneSettings, seed: int) -> tuple[Scene, SceneStyle]:
+    """Draw one scene as `simulate_nuclei` does; return the style that it has, too."""
     if seed < 0:
         raise ValueError(f"The seed is {seed}; give an integer of at least 0.")
     # One stream per step: a change in one leaves the draws of the others as they were.
@@ -80,7 +86,7 @@ def simulate_nuclei(settings: SceneSettings, seed: int) -> Scene:
         if canvas.covered_px >= enough_px:
             break
     haze = unlabelled_light(canvas, style, lighting)
-    return Scene(expose(canvas.light, haze, style, lighting), canvas.labels)
+    return Scene(expose(canvas.light, haze, style, lighting), canvas.labels), style
 
 
 def nuclei_sample() -> list[tuple[NDArray[Any], dict[str, Any], str]]:
@@ -134,11 +140,18 @@ def write_training_scenes(
     FileExistsError
         If one of the folders holds anything.
     """
+    settings = replace(settings or SceneSettings(), shape=shape)
+    return write_scenes(folder, count, seed, lambda number: simulate_nuclei(settings, number))
+
+
+def write_scenes(
+    folder: str | Path, count: int, seed: int, draw: Callable[[int], Scene]
+) -> tuple[Path, Path]:
+    """Write scenes of any kind; `draw` makes one of its seed. See `write_training_scenes`."""
     import tifffile
 
     if count < 1:
         raise ValueError(f"The number of scenes is {count}; give at least 1.")
-    settings = replace(settings or SceneSettings(), shape=shape)
     images = Path(folder)
     labels = images.with_name(images.name + "_labels")
     for target in (images, labels):
@@ -150,7 +163,7 @@ def write_training_scenes(
     for index, scene_seed in enumerate(
         np.random.SeedSequence(seed).generate_state(count, np.uint64)
     ):
-        scene = simulate_nuclei(settings, int(scene_seed))
+        scene = draw(int(scene_seed))
         name = f"scene_{index:05d}.tif"
         tifffile.imwrite(images / name, scene.image, compression="zlib", predictor=True)
         tifffile.imwrite(labels / name, scene.labels, compression="zlib")

@@ -82,7 +82,7 @@ class SceneSettings:
             if size < 16:
                 raise ValueError(f"A scene of {size} {name} is too small; give at least 16.")
         for name, low, high in _LIMITS:
-            _check_range(name, getattr(self, name), low, high)
+            check_range(name, getattr(self, name), low, high)
         if not 0.0 <= self.haze_chance <= 1.0:
             raise ValueError(f"haze_chance is {self.haze_chance}; give a chance between 0 and 1.")
         smallest_px = np.pi * self.nucleus_radius_px[0] ** 2
@@ -115,7 +115,8 @@ _LIMITS = (
 )
 
 
-def _check_range(name: str, value: Range, low: float, high: float) -> None:
+def check_range(name: str, value: Range, low: float, high: float) -> None:
+    """Refuse a range that is none, or lies outside its limits."""
     if not low <= value[0] <= value[1] <= high:
         raise ValueError(
             f"{name} is {value}; give (lowest, highest), both between {low:g} and {high:g} "
