@@ -21,7 +21,7 @@ from nuclei_questions import (
 )
 from nuclei_report import tables, verdicts
 from nuclei_scenes import STATISTICS, matched, simulate_scenes, translated
-from nuclei_splits import PARTS, SETS, LabelledImage, RealImages, read_real
+from nuclei_splits import PARTS, SUBJECTS, LabelledImage, RealImages, Subject, read_real
 from platformdirs import user_cache_path
 from results_file import provenance, write_result
 
@@ -42,10 +42,11 @@ def measure_seed(
     settings: BenchmarkSettings,
     cache: Path,
     say: Say,
+    subject: Subject = "fluorescence",
 ) -> dict[str, Any]:
     """Answer the questions for one seed of scenes, crops, weights and patches."""
     started = time.monotonic()
-    kinds = make_scenes(seed, real, model, to, settings, say)
+    kinds = make_scenes(seed, real, model, to, settings, say, subject)
     numbers: dict[str, Any] = {"seed": seed}
     if "realism" in questions:
         say("distances")
@@ -66,11 +67,12 @@ def make_scenes(
     to: str,
     settings: BenchmarkSettings,
     say: Say,
+    subject: Subject,
 ) -> dict[str, Scenes]:
     """Simulate scenes and make the other kinds from them: same nuclei, same labels."""
     say("scenes")
     count = settings.scenes + settings.held_out_scenes
-    raw = simulate_scenes(count, settings.scene_px, seed)
+    raw = simulate_scenes(count, settings.scene_px, seed, subject)
     images = {"raw": raw, "matched": matched(raw, training_pool(real.train), seed)}
     if model is not None:
         say("translation")
@@ -85,7 +87,8 @@ def _halves(scenes: tuple[LabelledImage, ...], n_train: int) -> Scenes:
 def arguments_from(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help=f"folder with {', '.join(SETS)}")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser.add_argument("--subject", choices=SUBJECTS, default="fluorescence")
     parser.add_argument("--model", help="name or path; left out: baselines only")
     parser.add_argument("--to", default="real", help="the model's domain of real images")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
@@ -121,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.quick:
         settings = replace(settings, scenes=240, held_out_scenes=60, patches=256, matched=False)
     source = provenance(PACKAGES, torch.get_num_threads())
-    real = read_real(arguments.data, arguments.split)
+    real = read_real(arguments.data, arguments.split, arguments.subject)
     model = load_model(find_model(arguments.model).path) if arguments.model else None
     measured = []
     for seed in range(arguments.seeds):
@@ -132,7 +135,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         measured.append(
             measure_seed(
-                seed, real, model, arguments.to, arguments.questions, settings, arguments.cache, say
+                seed,
+                real,
+                model,
+                arguments.to,
+                arguments.questions,
+                settings,
+                arguments.cache,
+                say,
+                arguments.subject,
             )
         )
     answers = verdicts(measured)
@@ -147,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         result = {
             "benchmark": "nuclei",
             **source,
+            "subject": arguments.subject,
             "split": arguments.split,
             "images": counts | {"copies_left_out": real.n_copies},
             "model": None if model is None else {"file": model.path.name, "sha256": model.sha256},

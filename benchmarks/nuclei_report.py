@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from statistics import mean, median
 from typing import Any
 
-from nuclei_splits import SETS
 from results_file import markdown_table, spread
 
 SeedNumbers = dict[str, Any]  # what `nuclei.measure_seed` returns
@@ -29,7 +28,8 @@ def verdicts(seeds: Sequence[SeedNumbers]) -> dict[str, float | bool]:
     found: dict[str, float | bool] = {}
     if "translated" in seeds[0].get("labels", {}):
         lost = median(
-            mean(s["useful"]["real"][name] for name in SETS) - s["labels"]["translated"]["real"]
+            mean(s["useful"]["real"][name] for name in _sets(seeds))
+            - s["labels"]["translated"]["real"]
             for s in seeds
         )
         found["labels: F1 lost against real images"] = lost
@@ -40,7 +40,7 @@ def verdicts(seeds: Sequence[SeedNumbers]) -> dict[str, float | bool]:
         ]
         found["realism: kernel distance, translated over raw"] = median(ratios)
     if "translated" in seeds[0].get("useful", {}):
-        for name in SETS:
+        for name in _sets(seeds):
             raw, translated, real = (
                 median(s["useful"][kind][name] for s in seeds)
                 for kind in ("raw", "translated", "real")
@@ -53,12 +53,19 @@ def verdicts(seeds: Sequence[SeedNumbers]) -> dict[str, float | bool]:
     return found
 
 
+def _sets(seeds: Sequence[SeedNumbers]) -> list[str]:
+    """Return the names of the real sets that were scored."""
+    return [name for name in seeds[0]["useful"]["real"] if "/" not in name]
+
+
 def _labels_table(seeds: Sequence[SeedNumbers]) -> str:
     rows = [
-        [f"real, {name}", spread([s["useful"]["real"][name] for s in seeds]), ""] for name in SETS
+        [f"real, {name}", spread([s["useful"]["real"][name] for s in seeds]), ""]
+        for name in _sets(seeds)
     ]
-    both = [mean(s["useful"]["real"][name] for name in SETS) for s in seeds]
-    rows.append(["real, mean of both sets", spread(both), ""])
+    if len(_sets(seeds)) > 1:
+        both = [mean(s["useful"]["real"][name] for name in _sets(seeds)) for s in seeds]
+        rows.append(["real, mean of both sets", spread(both), ""])
     for kind in KINDS:
         if kind in seeds[0]["labels"]:
             columns = [
@@ -87,8 +94,8 @@ def _realism_table(seeds: Sequence[SeedNumbers]) -> str:
 
 def _useful_table(seeds: Sequence[SeedNumbers]) -> str:
     rows = [
-        [kind, *(spread([s["useful"][kind][name] for s in seeds]) for name in SETS)]
+        [kind, *(spread([s["useful"][kind][name] for s in seeds]) for name in _sets(seeds))]
         for kind in KINDS
         if kind in seeds[0]["useful"]
     ]
-    return markdown_table(("useful: trained on", *(f"F1 on {name}" for name in SETS)), rows)
+    return markdown_table(("useful: trained on", *(f"F1 on {name}" for name in _sets(seeds))), rows)

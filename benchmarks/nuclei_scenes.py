@@ -6,12 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from nuclei_splits import LabelledImage
+from nuclei_splits import LabelledImage, Subject
 from numpy.typing import NDArray
 from skimage.exposure import match_histograms
 
 from napari_unit.models.file import LoadedModel
 from napari_unit.simulate import SceneSettings, simulate_nuclei
+from napari_unit.simulate.tissue import TISSUE_NUCLEI, TissueSettings, simulate_tissue
 
 Statistics = Literal["image", "whole", "direct"]
 STATISTICS: tuple[Statistics, ...] = ("image", "whole", "direct")
@@ -20,11 +21,18 @@ _STREAM = 2017
 """Keeps the benchmark's scenes apart from those that a model was trained on."""
 
 
-def simulate_scenes(count: int, side_px: int, seed: int) -> tuple[LabelledImage, ...]:
+def simulate_scenes(
+    count: int, side_px: int, seed: int, subject: Subject = "fluorescence"
+) -> tuple[LabelledImage, ...]:
     """Draw scenes with the simulator's own settings; other seeds share no scenes."""
     seeds = np.random.SeedSequence([_STREAM, seed]).generate_state(count, np.uint64)
-    settings = SceneSettings(shape=(side_px, side_px))
-    drawn = [simulate_nuclei(settings, int(scene_seed)) for scene_seed in seeds]
+    shape = (side_px, side_px)
+    if subject == "histology":
+        tissue = TissueSettings(replace(TISSUE_NUCLEI, shape=shape))
+        drawn = [simulate_tissue(tissue, int(scene_seed)) for scene_seed in seeds]
+    else:
+        settings = SceneSettings(shape=shape)
+        drawn = [simulate_nuclei(settings, int(scene_seed)) for scene_seed in seeds]
     return tuple(
         LabelledImage(f"scene_{index:05d}", scene.image, scene.labels)
         for index, scene in enumerate(drawn)
@@ -40,7 +48,9 @@ def matched(
         replace(
             scene,
             image=match_histograms(
-                scene.image.astype(np.float32), real[partner].image.astype(np.float32)
+                scene.image.astype(np.float32),
+                real[partner].image.astype(np.float32),
+                channel_axis=-1 if scene.image.ndim == 3 else None,
             ),
         )
         for scene, partner in zip(scenes, partners, strict=True)
@@ -73,7 +83,13 @@ def translated(
         images = [
             np.asarray(
                 translate(
-                    scene.image, loaded, to=to, axes="YX", statistics=statistics, progress=False
+                    scene.image,
+                    loaded,
+                    to=to,
+                    axes="YXS"[: scene.image.ndim],
+                    statistics=statistics,
+                    dtype="uint8" if scene.image.ndim == 3 else "float32",  # float RGB ends at 1
+                    progress=False,
                 )
             )
             for scene in scenes
@@ -95,10 +111,13 @@ def _directly(images: Sequence[NDArray[Any]], loaded: LoadedModel, to: str) -> l
             if scaling.kind == "percentiles"
             else (scaling.low, scaling.high)
         )
-        window = source.window_from([(float(limits[0]), float(limits[1]))])
-        units.append(torch.from_numpy(window.to_unit(image[None])))
+        both = (float(limits[0]), float(limits[1]))
+        window = source.window_from([both] * source.n_channels)
+        channels = np.moveaxis(image, -1, 0) if image.ndim == 3 else image[None]
+        units.append(torch.from_numpy(window.to_unit(channels)))
     results: list[NDArray[Any]] = []
     for batch in torch.stack(units).split(16):
         out = model.translate(batch, source.name, target.name).numpy()
-        results += [target.typical_window.from_unit(unit, np.dtype(np.float32))[0] for unit in out]
+        made = [target.typical_window.from_unit(unit, np.dtype(np.float32)) for unit in out]
+        results += [m[0] if len(m) == 1 else np.moveaxis(m, 0, -1) for m in made]
     return results

@@ -69,7 +69,12 @@ class SegmentationSettings:
 
 
 def normalised(image: NDArray[Any], percentiles: tuple[float, float]) -> Image:
-    """Map two percentiles of a whole image (Y, X) to 0 and 1, clipping at -0.2 and 1.5."""
+    """Map two percentiles of a whole image to 0 and 1, clipping at -0.2 and 1.5.
+
+    An image (Y, X) becomes (1, Y, X). One of red, green and blue (Y, X, 3), bright where nothing
+    is, becomes its negative (3, Y, X), with one pair of percentiles for all three.
+    """
+    image = 255.0 - np.moveaxis(image, -1, 0) if image.ndim == 3 else image[None]
     low, high = np.percentile(image, percentiles)
     scaled = (image.astype(np.float32) - low) / max(float(high - low), 1e-6)
     return np.asarray(np.clip(scaled, -0.2, 1.5), np.float32)
@@ -106,14 +111,15 @@ class UNet(nn.Module):
     The four pixels of a block enter as channels and the logits of all four come out, so that no
     feature map has the image's full resolution: a quarter of the time for the same boundaries.
     With padding, batch normalisation and nearest-neighbour upsampling.
-    (B, 1, H, W), H and W multiples of ``2 ** (depth + 1)``, to logits (B, 3, H, W).
+    (B, C, H, W), H and W multiples of ``2 ** (depth + 1)``, to logits (B, 3, H, W).
     """
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int, depth: int, n_channels: int = 1) -> None:
         super().__init__()
         channels = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(
-            _TwoConvolutions(i, o) for i, o in zip([4, *channels], channels, strict=False)
+            _TwoConvolutions(i, o)
+            for i, o in zip([4 * n_channels, *channels], channels, strict=False)
         )
         self.up = nn.ModuleList(
             _TwoConvolutions(low + high, high) for high, low in itertools.pairwise(channels)
@@ -155,7 +161,7 @@ def train(
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = _new_network(settings)
+    network = _new_network(settings, images[0])
     pool = [(normalised(i.image, settings.percentiles), classes(i.labels)) for i in images]
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
@@ -168,7 +174,7 @@ def train(
         crops = [
             draw_crop(*pool[rng.integers(len(pool))], settings, rng) for _ in range(settings.batch)
         ]
-        image = torch.from_numpy(np.stack([c[0] for c in crops]))[:, None]
+        image = torch.from_numpy(np.stack([c[0] for c in crops]))
         truth = torch.from_numpy(np.stack([c[1] for c in crops])).long()
         with _half_precision():
             logits = network(image.contiguous(memory_format=torch.channels_last))
@@ -184,15 +190,15 @@ def train(
 def draw_crop(
     image: Image, truth: NDArray[np.uint8], settings: SegmentationSettings, rng: np.random.Generator
 ) -> tuple[Image, NDArray[np.uint8]]:
-    """Draw one augmented crop: place, one of the eight orientations, gain, gamma, noise."""
+    """Draw one augmented crop (C, side, side): place, orientation, gain, gamma, noise."""
     side = settings.crop_px
-    top, left = (int(rng.integers(size - side + 1)) for size in image.shape)
+    top, left = (int(rng.integers(size - side + 1)) for size in truth.shape)
     window = (slice(top, top + side), slice(left, left + side))
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
     def oriented(plane: NDArray[Any]) -> NDArray[Any]:
-        turned = np.rot90(plane[window], turns)
-        return turned[:, ::-1] if mirrored else turned
+        turned = np.rot90(plane[..., *window], turns, (-2, -1))
+        return turned[..., ::-1] if mirrored else turned
 
     gain, gamma = (
         np.exp(rng.uniform(*np.log(limits))) for limits in (settings.gain, settings.gamma)
@@ -205,14 +211,14 @@ def draw_crop(
 
 @torch.inference_mode()
 def find_instances(network: UNet, image: NDArray[Any], settings: SegmentationSettings) -> Labels:
-    """Segment one whole image (Y, X) into instances.
+    """Segment one whole image, (Y, X) or (Y, X, 3), into instances.
 
     Returns labels (Y, X).
     """
-    height, width = image.shape
+    height, width = image.shape[:2]
     multiple = 2 ** (settings.depth + 1)
     padding = (0, -width % multiple, 0, -height % multiple)
-    plane = torch.from_numpy(normalised(image, settings.percentiles))[None, None]
+    plane = torch.from_numpy(normalised(image, settings.percentiles))[None]
     plane = nn.functional.pad(plane, padding, mode="reflect")
     with _half_precision():
         logits = network(plane.contiguous(memory_format=torch.channels_last))
@@ -259,7 +265,7 @@ def trained(
         digest.update(image.image.tobytes())
         digest.update(image.labels.tobytes())
     path = cache / f"{digest.hexdigest()[:32]}.safetensors"
-    network = _new_network(settings)
+    network = _new_network(settings, images[0])
     if path.is_file():
         network.load_state_dict(load_file(path))
         network.eval()
@@ -272,8 +278,9 @@ def trained(
     return network
 
 
-def _new_network(settings: SegmentationSettings) -> UNet:
-    network = UNet(settings.width, settings.depth)
+def _new_network(settings: SegmentationSettings, like: LabelledImage) -> UNet:
+    n_channels = like.image.shape[2] if like.image.ndim == 3 else 1
+    network = UNet(settings.width, settings.depth, n_channels)
     for parameter in network.parameters():  # `Module.to` has no typed way to say it
         parameter.data = parameter.data.contiguous(
             memory_format=torch.channels_last if parameter.ndim == 4 else torch.contiguous_format

@@ -7,6 +7,7 @@ its images; copies of them leave the training part.
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,10 +18,17 @@ from PIL import Image
 
 SETS = ("dsb2018_fluo", "bbbc039")
 """The two sets of real images, each a folder with `images/` and `labels/` of equal names."""
+TISSUE_SETS = ("dsb2018_he",)
+"""The same in hematoxylin and eosin, RGB."""
+
+Subject = Literal["fluorescence", "histology"]
+SUBJECTS: Mapping[Subject, tuple[str, ...]] = {"fluorescence": SETS, "histology": TISSUE_SETS}
 
 Part = Literal["validation", "tuning"]
 PARTS: tuple[Part, ...] = ("validation", "tuning")
 
+_SCORED_PART = {"dsb2018_fluo": 5, "bbbc039": 3, "dsb2018_he": 4}
+"""One part of so many of each set validates."""
 COPY_CORRELATION = 0.95
 """Thumbnails that correlate more show the same field: copies reach 0.995, other pairs 0.87."""
 _THUMBNAIL_PX = 32
@@ -35,7 +43,7 @@ class LabelledImage:
     name
         Of the file, without its ending.
     image
-        Shape (Y, X), any real dtype.
+        Shape (Y, X), any real dtype; or (Y, X, 3), red, green and blue up to 255.
     labels
         Shape (Y, X), integers: 0 is background.
     """
@@ -82,19 +90,17 @@ def split_names(set_name: str, names: list[str]) -> Split:
 
     ``dsb2018_fluo``: the last fifth validates, the last fifth of the rest is for tuning.
     ``bbbc039``: the last 50 of 150 validate (a third), the last 20 of the first 100 are for tuning.
+    ``dsb2018_he``: the last quarter validates, the last fifth of the rest is for tuning.
 
     Parameters
     ----------
     set_name
-        One of `SETS`.
+        One of `SETS` or `TISSUE_SETS`.
     names
         Of all images of the set, in any order, each once.
     """
     ordered = sorted(names)
-    if set_name == "dsb2018_fluo":
-        first_scored = len(ordered) - len(ordered) // 5
-    else:
-        first_scored = len(ordered) - len(ordered) // 3
+    first_scored = len(ordered) - len(ordered) // _SCORED_PART[set_name]
     first_tuning = first_scored - first_scored // 5
     return Split(
         tuple(ordered[:first_tuning]),
@@ -103,8 +109,8 @@ def split_names(set_name: str, names: list[str]) -> Split:
     )
 
 
-def read_real(folder: Path, part: Part) -> RealImages:
-    """Read both sets from disk.
+def read_real(folder: Path, part: Part, subject: Subject = "fluorescence") -> RealImages:
+    """Read all sets of a subject from disk.
 
     With ``"validation"`` the validation images are scored, and the tuning images train. With
     ``"tuning"`` the tuning images are scored, and nothing touches the validation images.
@@ -112,9 +118,11 @@ def read_real(folder: Path, part: Part) -> RealImages:
     Parameters
     ----------
     folder
-        Holds the two folders of `SETS`.
+        Holds the folders of the sets.
     part
         What is scored.
+    subject
+        Whose sets.
 
     Raises
     ------
@@ -123,7 +131,7 @@ def read_real(folder: Path, part: Part) -> RealImages:
     """
     train: dict[str, tuple[LabelledImage, ...]] = {}
     scored: dict[str, tuple[LabelledImage, ...]] = {}
-    for set_name in SETS:
+    for set_name in SUBJECTS[subject]:
         split = split_names(set_name, image_names(folder / set_name))
         if part == "validation":
             training_names, scored_names = split.train + split.tuning, split.validation
@@ -152,6 +160,8 @@ def without_copies(
 
 def thumbnail(image: NDArray[Any]) -> NDArray[np.float32]:
     """Return a small version of an image as a unit vector of zero mean, (1024,)."""
+    if image.ndim == 3:
+        image = image.mean(2)
     small = Image.fromarray(image.astype(np.float32)).resize(
         (_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.BOX
     )
@@ -170,35 +180,37 @@ def image_names(folder: Path) -> list[str]:
     """
     names = sorted(p.stem for p in (folder / "images").glob("*.png"))
     if not names:
+        sets = next((sets for sets in SUBJECTS.values() if folder.name in sets), (folder.name,))
         raise FileNotFoundError(
             f"{folder / 'images'} holds no PNG images; --data must be the folder that holds "
-            f"{' and '.join(SETS)}."
+            f"{' and '.join(sets)}."
         )
     return names
 
 
 def read_labelled(folder: Path, name: str) -> LabelledImage:
     """Read one image of a set with its labels."""
-    pixels = np.asarray(Image.open(folder / "images" / f"{name}.png"))
+    picture = Image.open(folder / "images" / f"{name}.png")
+    pixels = np.asarray(picture.convert("RGB") if picture.mode in ("RGBA", "P") else picture)
     labels = np.asarray(Image.open(folder / "labels" / f"{name}.png")).astype(np.int32)
     return LabelledImage(name, pixels, labels)
 
 
-def copy_training_images(data: Path, out: Path) -> int:
+def copy_training_images(data: Path, out: Path, subject: Subject = "fluorescence") -> int:
     """Copy the images that the translation model is trained on into one new folder.
 
-    Of both sets those that train in either split, so that neither the tuning nor the validation
-    part, nor a field that they show, is among them.
+    Of all sets of the subject those that train in either split, so that neither the tuning nor the
+    validation part, nor a field that they show, is among them.
 
     Raises
     ------
     FileExistsError
         If the folder exists.
     """
-    splits = [read_real(data, split) for split in ("tuning", "validation")]
+    splits = [read_real(data, split, subject) for split in ("tuning", "validation")]
     out.mkdir(parents=True)
     n_copied = 0
-    for set_name in SETS:
+    for set_name in SUBJECTS[subject]:
         names = [{image.name for image in split.train[set_name]} for split in splits]
         for name in sorted(set.intersection(*names)):
             source = data / set_name / "images" / f"{name}.png"
@@ -209,9 +221,14 @@ def copy_training_images(data: Path, out: Path) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        description="Collect the real training images of the model 'nuclei' in one folder."
+        description="Collect the real training images of a model in one folder."
     )
-    parser.add_argument("--data", type=Path, required=True, help=f"folder with {', '.join(SETS)}")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets")
+    parser.add_argument("--subject", choices=SUBJECTS, default="fluorescence")
     parser.add_argument("--out", type=Path, required=True, help="new folder for the images")
     arguments = parser.parse_args()
-    print(copy_training_images(arguments.data, arguments.out), "images in", arguments.out)
+    print(
+        copy_training_images(arguments.data, arguments.out, arguments.subject),
+        "images in",
+        arguments.out,
+    )

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from random_network import RandomNetwork
 from scipy import fft
 
-Patches = NDArray[np.float32]  # (N, Y, X)
+Patches = NDArray[np.float32]  # (N, C, Y, X)
 Features = NDArray[np.float64]  # (N, F)
 
 PERCENTILES = (1.0, 99.8)
@@ -52,7 +52,7 @@ def draw_patches(
     Parameters
     ----------
     groups
-        Images (Y, X) of any real dtype, each at least a patch large.
+        Images (Y, X) of any real dtype, or (Y, X, 3), each at least a patch large.
     weights
         Of the groups, summing to 1.
     count, side_px
@@ -61,29 +61,31 @@ def draw_patches(
         Decides all draws.
     """
     scaled = [[normalised(image, PERCENTILES) for image in group] for group in groups]
-    patches = np.empty((count, side_px, side_px), np.float32)
+    patches = np.empty((count, len(scaled[0][0]), side_px, side_px), np.float32)
     for index, group in enumerate(rng.choice(len(scaled), count, p=weights)):
         image = scaled[group][rng.integers(len(scaled[group]))]
-        top, left = (int(rng.integers(size - side_px + 1)) for size in image.shape)
-        patches[index] = image[top : top + side_px, left : left + side_px]
+        top, left = (int(rng.integers(size - side_px + 1)) for size in image.shape[1:])
+        patches[index] = image[:, top : top + side_px, left : left + side_px]
     return patches
 
 
 @torch.inference_mode()
 def network_features(patches: Patches, seed: int = 0) -> Features:
-    """Return the random network's features (N, 480) of patches (N, Y, X)."""
-    network = RandomNetwork(1, seed)
-    batches = torch.from_numpy(patches)[:, None].split(32)
+    """Return the random network's features (N, 480) of patches (N, C, Y, X)."""
+    network = RandomNetwork(patches.shape[1], seed)
+    batches = torch.from_numpy(patches).split(32)
     features = torch.cat([network(batch) for batch in batches]).double().numpy()
     return np.asarray(np.log(features + 1e-3), np.float64)
 
 
 def classical_features(patches: Patches) -> Features:
-    """Return classical statistics (N, 41) of square patches (N, Y, X)."""
-    return np.concatenate([_statistics(patches[i : i + 64]) for i in range(0, len(patches), 64)])
+    """Return classical statistics (N, 41 C) of square patches (N, C, Y, X)."""
+    parts = [patches[i : i + 64] for i in range(0, len(patches), 64)]
+    of_channels = [[_statistics(channel) for channel in np.moveaxis(p, 1, 0)] for p in parts]
+    return np.concatenate([np.concatenate(channels, 1) for channels in of_channels])
 
 
-def _statistics(patches: Patches) -> Features:
+def _statistics(patches: NDArray[np.float32]) -> Features:
     """Quantiles, contrast and skewness per band, gradients, radial spectrum."""
     spectrum = fft.dctn(patches.astype(np.float64), axes=(1, 2), norm="ortho")
     frequency = np.hypot(*np.meshgrid(*(np.arange(n) / (2 * n) for n in patches.shape[1:])))

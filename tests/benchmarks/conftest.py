@@ -79,6 +79,31 @@ def data(tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., Any]) 
 
 
 @pytest.fixture(scope="session")
+def tissue_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 12 sections in the set of real tissue, which are simulated."""
+    from nuclei_scenes import simulate_scenes
+    from nuclei_splits import TISSUE_SETS
+
+    folder = tmp_path_factory.mktemp("tissue")
+    for kind in ("images", "labels"):
+        (folder / TISSUE_SETS[0] / kind).mkdir(parents=True)
+    for made in simulate_scenes(12, 64, 99, "histology"):
+        Image.fromarray(made.image).save(folder / TISSUE_SETS[0] / "images" / f"{made.name}.png")
+        labels = Image.fromarray(made.labels.astype(np.uint16))
+        labels.save(folder / TISSUE_SETS[0] / "labels" / f"{made.name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tissue_model(save_tiny_model: Callable[..., Path]) -> LoadedModel:
+    """A model with random weights between simulated and real sections, RGB."""
+    scaling = IntensityScaling("range", 0, 255)
+    colors = ("red", "green", "blue")
+    domains = (Domain("synthetic", colors, scaling), Domain("real", colors, scaling))
+    return load_model(save_tiny_model("tiny_tissue", *domains))
+
+
+@pytest.fixture(scope="session")
 def small_network() -> Any:
     """Settings of a segmentation network that learns squares within seconds."""
     from nuclei_segmentation import SegmentationSettings

@@ -52,6 +52,32 @@ def test_the_benchmark_answers_its_questions(
     assert {"command", "commit", "versions", "machine", "date"} <= set(kept)
 
 
+def test_tissue_is_measured_alike(
+    small_network: SegmentationSettings,
+    tissue_data: Path,
+    tiny_tissue_model: LoadedModel,
+    tmp_path: Path,
+) -> None:
+    small = nuclei_questions.BenchmarkSettings(
+        scenes=3,
+        held_out_scenes=2,
+        scene_px=64,
+        patches=8,
+        patch_px=32,
+        segmentation=replace(small_network, steps=3),
+    )
+    real = nuclei_splits.read_real(tissue_data, "validation", "histology")
+    numbers = nuclei.measure_seed(
+        0, real, tiny_tissue_model, "real", nuclei.QUESTIONS, small, tmp_path, print, "histology"
+    )
+    assert set(numbers["useful"]["real"]) == {"dsb2018_he", "dsb2018_he/pooled"}
+    assert set(numbers["realism"]) == {"real", "raw", "matched", "translated"}
+    assert "mean of both sets" not in nuclei_report.tables([numbers])
+    assert "useful: share of the way to real on dsb2018_he" in nuclei_report.verdicts(
+        [numbers]
+    ) or (numbers["useful"]["real"]["dsb2018_he"] <= numbers["useful"]["raw"]["dsb2018_he"])
+
+
 def test_without_a_model_only_baselines_are_measured(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,3 +43,23 @@ def test_the_engine_gives_the_pixels_of_the_network(tiny_model: LoadedModel) -> 
     (direct,) = nuclei_scenes.translated(scenes, tiny_model, "real", "direct")
     (whole,) = nuclei_scenes.translated(scenes, tiny_model, "real", "whole")
     np.testing.assert_allclose(whole.image, direct.image, atol=0.02)  # 1e-4 of the 175 grey levels
+
+
+def test_tissue_goes_the_same_way_through_engine_and_network(
+    tiny_tissue_model: LoadedModel,
+) -> None:
+    scenes = nuclei_scenes.simulate_scenes(2, 64, 0, "histology")
+    assert scenes[0].image.shape == (64, 64, 3)
+    direct = nuclei_scenes.translated(scenes, tiny_tissue_model, "real", "direct")
+    whole = nuclei_scenes.translated(scenes, tiny_tissue_model, "real", "whole")
+    for one, other in zip(direct, whole, strict=True):
+        assert one.image.shape == other.image.shape == (64, 64, 3)
+        np.testing.assert_allclose(other.image, one.image, atol=0.51)  # the engine's are whole
+
+
+def test_matched_tissue_gets_the_colors_of_real_tissue() -> None:
+    scenes = nuclei_scenes.simulate_scenes(2, 64, 0, "histology")
+    real = nuclei_scenes.simulate_scenes(1, 64, 7, "histology")
+    for made in nuclei_scenes.matched(scenes, real, 0):
+        means = made.image.mean((0, 1)), real[0].image.mean((0, 1))
+        np.testing.assert_allclose(*means, rtol=0.1)

@@ -41,9 +41,10 @@ def test_a_nucleus_is_interior_with_a_boundary_of_one_pixel(
 def test_a_crop_and_its_truth_stay_aligned(small_network: SegmentationSettings, seed: int) -> None:
     calm = replace(small_network, gain=(1.0, 1.0), gamma=(1.0, 1.0), noise=0.0)
     truth = np.random.default_rng(seed).integers(0, 3, (40, 50)).astype(np.uint8)
-    image, cropped = draw_crop(truth.astype(np.float32), truth, calm, np.random.default_rng(seed))
-    assert image.shape == cropped.shape == (32, 32)
-    np.testing.assert_array_equal(image, cropped)
+    image = np.stack([truth, 2 * truth]).astype(np.float32)
+    shown, cropped = draw_crop(image, truth, calm, np.random.default_rng(seed))
+    assert shown.shape == (2, 32, 32)
+    np.testing.assert_array_equal(shown, np.stack([cropped, 2 * cropped]))
 
 
 def test_true_classes_give_the_instances_back(

@@ -14,7 +14,10 @@ import nuclei_splits
 from nuclei_splits import LabelledImage
 
 
-@given(count=st.integers(10, 500), set_name=st.sampled_from(nuclei_splits.SETS))
+@given(
+    count=st.integers(10, 500),
+    set_name=st.sampled_from(nuclei_splits.SETS + nuclei_splits.TISSUE_SETS),
+)
 def test_splits_are_disjoint_in_name_order_and_complete(count: int, set_name: str) -> None:
     names = [f"{n:04d}" for n in range(count)]
     split = nuclei_splits.split_names(set_name, names[::-1])
@@ -24,7 +27,11 @@ def test_splits_are_disjoint_in_name_order_and_complete(count: int, set_name: st
 
 @pytest.mark.parametrize(
     ("set_name", "count", "sizes"),
-    [("dsb2018_fluo", 433, (278, 69, 86)), ("bbbc039", 150, (80, 20, 50))],
+    [
+        ("dsb2018_fluo", 433, (278, 69, 86)),
+        ("bbbc039", 150, (80, 20, 50)),
+        ("dsb2018_he", 81, (49, 12, 20)),
+    ],
 )
 def test_split_sizes_are_the_documented_ones(
     set_name: str, count: int, sizes: tuple[int, int, int]

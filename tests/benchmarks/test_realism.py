@@ -70,9 +70,32 @@ def test_features_ignore_gain_and_see_blur(patches_of: Callable[..., np.ndarray]
     assert realism.sliced_wasserstein(plain(reference), plain(blurred), rng) > 1.5 * near
 
 
-def test_features_have_their_width_and_are_finite_on_empty_patches() -> None:
-    empty = np.zeros((3, 32, 32), np.float32)
-    assert realism.network_features(empty).shape == (3, 480)
-    assert realism.classical_features(empty).shape == (3, 41)
+def test_each_channel_counts() -> None:
+    rng = np.random.default_rng(0)
+    patches = rng.random((4, 3, 32, 32), np.float32)
+    other = patches.copy()
+    other[:, 2] = other[:, 2] ** 2
+    for features in (realism.network_features, realism.classical_features):
+        assert not np.allclose(features(patches), features(other))
+    one = realism.classical_features(patches[:, :1])
+    np.testing.assert_allclose(realism.classical_features(patches)[:, :41], one)
+
+
+def test_patches_of_tissue_are_negatives_with_three_channels() -> None:
+    image = np.full((40, 40, 3), 250, np.uint8)
+    image[8:32, 8:32] = (90, 40, 150)
+    rng = np.random.default_rng(0)
+    patches = realism.draw_patches([[image]], [1.0], 5, 32, rng)
+    assert patches.shape == (5, 3, 32, 32)
+    inside = patches[:, :, 16, 16]
+    assert (inside[:, 1] > inside[:, 0]).all()
+    assert (inside[:, 0] > inside[:, 2]).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_features_have_their_width_and_are_finite_on_empty_patches(channels: int) -> None:
+    empty = np.zeros((4, channels, 32, 32), np.float32)
+    assert realism.network_features(empty).shape == (4, 480)
+    assert realism.classical_features(empty).shape == (4, 41 * channels)
     assert np.isfinite(realism.network_features(empty)).all()
     assert np.isfinite(realism.classical_features(empty)).all()

@@ -53,7 +53,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(tmp_path, digits, capsys, more,
 
 
 def test_an_unknown_setting_names_the_nearest(tmp_path, digits, capsys):
-    (tmp_path / "odd.toml").write_text("widht = 3\n")
+    (tmp_path / "odd.toml").write_text("widt = 3\n")
     assert _adapt(tmp_path, digits, "--config", str(tmp_path / "odd.toml")) == 1
     assert "the nearest is width" in capsys.readouterr().err
 
