@@ -116,7 +116,8 @@ def training(viewer: napari.Viewer, seconds: float, work: Path, out: Path) -> No
     form = widget.setup.form
     for panel, name in zip(form.panels, ("fluorescence", "absorption"), strict=True):
         panel.add_layer(viewer.layers[name])
-    form.minutes_box.setValue(10 * seconds / 60)  # stopped before
+    # stopped before
+    form.minutes_box.setValue(max(form.minutes_box.value(), seconds / 30))
     viewer.reset_view()
     widget.setup.check_button.click()
     wait_until(widget.setup.start_button.isEnabled)

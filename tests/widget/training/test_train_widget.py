@@ -1,7 +1,7 @@
 """How the widget looks and opens."""
 
 import pytest
-from opening import loaded_by
+from opening import OPENING_S, opened
 from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QPushButton
 
 pytestmark = pytest.mark.qt
@@ -56,4 +56,6 @@ def test_it_opens_without_what_it_does_not_need_yet(tmp_path, monkeypatch):
     for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):  # where there is no training yet
         monkeypatch.setenv(name, str(tmp_path))
     unwanted = ("torch", "kornia", "pyqtgraph", "tifffile", "zarr")
-    assert loaded_by("napari_unit._widget.training.train_widget", "TrainWidget", unwanted) == []
+    seconds, loaded = opened("napari_unit._widget.training.train_widget", "TrainWidget", unwanted)
+    assert loaded == []
+    assert seconds < OPENING_S

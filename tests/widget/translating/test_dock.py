@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from opening import loaded_by
+from opening import OPENING_S, opened
 
 from napari_unit import translate
 
@@ -175,9 +175,11 @@ def test_with_the_mouse_in_a_window_on_the_screen(samples: Any, desk: Any, model
     assert at.viewer.screenshot(canvas_only=True, flash=False).std() > 0
 
 
-def test_it_opens_without_torch() -> None:
+def test_it_opens_at_once_and_without_torch() -> None:
     module = "napari_unit._widget.translating.dock"
-    assert loaded_by(module, "TranslateWidget", ("torch", "kornia")) == []
+    seconds, loaded = opened(module, "TranslateWidget", ("torch", "kornia"))
+    assert loaded == []
+    assert seconds < OPENING_S
 
 
 def test_nothing_is_cut_off_where_it_must_be_scrolled(samples: Any, desk: Any) -> None:

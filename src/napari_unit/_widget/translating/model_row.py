@@ -25,7 +25,7 @@ class ModelRow(QWidget):
         super().__init__(parent)
         self.choice = ModelChoice()
         self.open_button = QPushButton("Open…")
-        self.about_button = QPushButton("About…")
+        self.about_button = QPushButton("?")
         self.note = wrapping_label("note")
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -34,8 +34,10 @@ class ModelRow(QWidget):
         grid.setColumnStretch(0, 1)
         grid.addWidget(self.choice, 0, 0)
         grid.addWidget(self.open_button, 0, 1)
-        grid.addWidget(self.note, 1, 0)
-        grid.addWidget(self.about_button, 1, 1, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(self.about_button, 0, 2)
+        grid.addWidget(self.note, 1, 0, 1, 3)
+        self.about_button.setAccessibleName("About the model")
+        self.about_button.setFixedWidth(self.about_button.sizeHint().height())  # square
         for button in (self.open_button, self.about_button):
             button.setAutoDefault(True)  # the return key presses it, as the space bar does
         self.choice.setToolTip(
