@@ -119,15 +119,18 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
     began = curve[-1] if curve else {"seconds": 0.0, "processor_seconds": 0.0}
 
     def take(event: Event) -> None:
-        nonlocal clock, processor, returns, began
+        nonlocal clock, processor, returns
         returns += isinstance(event, WentBack)
         if isinstance(event, Progress) and not curve and event.images_seen <= log:
             # reading the images and the first steps, in which torch sets itself up, are no training
             clock, processor = time.monotonic(), time.process_time()
-        if not isinstance(event, CheckpointSaved):
-            return
+        if isinstance(event, CheckpointSaved):
+            measure(event.images_seen)
+
+    def measure(images_seen: int) -> None:
+        nonlocal clock, processor, began
         point: Numbers = {
-            "images": event.images_seen,
+            "images": images_seen,
             "seconds": round(began["seconds"] + time.monotonic() - clock, 1),
             "processor_seconds": round(
                 began["processor_seconds"] + time.process_time() - processor, 1
@@ -135,7 +138,7 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
         }
         scored = task.score(load_model(folder / "last.safetensors"))
         point |= {name: round(value, 5) for name, value in scored.items()}
-        curve[:] = [p for p in curve if p["images"] < event.images_seen] + [point]
+        curve[:] = [p for p in curve if p["images"] < images_seen] + [point]
         path.write_text(json.dumps(curve))
         print(f"{trial.name}, seed {trial.seed}: {_in_words(point)}", flush=True)
         began, clock, processor = point, time.monotonic(), time.process_time()
@@ -158,6 +161,8 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
         task.a, task.b, folder,
         preset=trial.preset, settings=settings, images=trial.images, progress=take,
     )  # fmt: skip
+    if not curve or curve[-1]["images"] < trial.images:  # killed while it was measured
+        measure(trial.images)
     return trial.as_dict() | {
         "curve": curve,
         "returns": returns,

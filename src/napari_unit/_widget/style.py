@@ -25,6 +25,7 @@ def stylesheet(theme: Any) -> str:
         QLineEdit {{ padding: 2px 7px; }}
         QPlainTextEdit {{ background-color: {theme.foreground.as_hex()}; }}
         QPushButton {{ padding: 4px 12px; }}
+        QPushButton#narrow {{ padding: 4px 0; }}
         QPushButton#primary:enabled {{ background-color: {current}; font-weight: bold; }}
         QPushButton#primary:enabled:hover {{ background-color: {theme.highlight.as_hex()}; }}
         QPushButton#fold {{ background: transparent; text-align: left; padding: 4px 0; }}

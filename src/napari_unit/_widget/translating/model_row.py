@@ -37,7 +37,8 @@ class ModelRow(QWidget):
         grid.addWidget(self.about_button, 0, 2)
         grid.addWidget(self.note, 1, 0, 1, 3)
         self.about_button.setAccessibleName("About the model")
-        self.about_button.setFixedWidth(self.about_button.sizeHint().height())  # square
+        self.about_button.setObjectName("narrow")
+        self.about_button.setFixedWidth(28)
         for button in (self.open_button, self.about_button):
             button.setAutoDefault(True)  # the return key presses it, as the space bar does
         self.choice.setToolTip(

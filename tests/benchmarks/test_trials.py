@@ -1,0 +1,103 @@
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("trials", reason="benchmarks/ is in the repository only")
+
+import trials
+from trials import Task, Trial
+
+TINY = {
+    "width": 2, "n_residual": 1, "discriminator_width": 2, "n_scales": 1, "crop_px": 32,
+    "device": "cpu", "min_crop_deviation": 0.0,
+}  # fmt: skip
+
+
+def stand_in(trial: Trial, log: Path) -> trials.Numbers:
+    """Do nothing, and say so."""
+    with log.open("a") as file:
+        file.write(f"{trial.name} {trial.seed}\n")
+    return trial.as_dict() | {"curve": [{"images": trial.images, "score": trial.seed + 0.5}]}
+
+
+def brightness(loaded: object) -> dict[str, float]:
+    """Score a model by nothing that matters."""
+    return {"weights": float(sum(p.numel() for p in loaded.model.parameters()))}
+
+
+def test_settings_are_laid_over_one_another() -> None:
+    below = {"width": 1, "weights": {"kl": 1.0, "cycle": 2.0}}
+    made = trials.merged(below, {"weights": {"kl": 3.0}}, {"n_shared": 0})
+    assert made == {"width": 1, "weights": {"kl": 3.0, "cycle": 2.0}, "n_shared": 0}
+    assert below["weights"] == {"kl": 1.0, "cycle": 2.0}
+
+
+def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
+    log, out = tmp_path / "log", tmp_path / "results" / "r.json"
+    do = partial(stand_in, log=log)
+    wanted = [Trial("one", seed, 10, {"width": 2}) for seed in (0, 1)]
+    trials.run_trials(wanted[:1], do, out, jobs=1, header={"benchmark": "test"})
+    changed = Trial("two", 0, 10, {"width": 2})
+    found = trials.run_trials([*wanted, changed], do, out, jobs=1, header={"benchmark": "test"})
+    assert log.read_text().splitlines() == ["one 0", "one 1", "two 0"]
+    assert [(f["name"], f["seed"]) for f in found] == [("one", 0), ("one", 1), ("two", 0)]
+    assert trials.last(found, "one", "score") == [0.5, 1.5]
+    kept = json.loads(out.read_text())
+    assert {"benchmark", "command", "commit", "versions", "machine"} <= set(kept)
+    assert len(kept["trials"]) == 3
+
+
+@pytest.mark.parametrize("other", [{"images": 11}, {"settings": {"width": 3}}, {"preset": "hour"}])
+def test_a_trial_with_other_settings_is_done_again(tmp_path: Path, other: dict) -> None:
+    log, out = tmp_path / "log", tmp_path / "r.json"
+    do = partial(stand_in, log=log)
+    given = {"name": "one", "seed": 0, "images": 10, "settings": {"width": 2}}
+    for arguments in (given, given | other):
+        trials.run_trials([Trial(**arguments)], do, out, jobs=1, header={})
+    assert len(log.read_text().splitlines()) == 2
+    (kept,) = json.loads(out.read_text())["trials"]
+    assert Trial(**(given | other)).is_in(kept)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    return Task(tmp_path / "a", tmp_path / "b", ("photo", "map"), 2, brightness)
+
+
+def test_a_trial_is_trained_and_measured_on_the_way(task: Task, tmp_path: Path) -> None:
+    trial = Trial("tiny/one", 3, 5, TINY)
+    numbers = trials.train_trial(trial, task, tmp_path / "runs", 1)
+    assert trial.is_in(numbers)
+    assert [p["images"] for p in numbers["curve"]] == [3, 5]
+    assert all(p["weights"] > 0 and p["processor_seconds"] >= 0 for p in numbers["curve"])
+    assert numbers["curve"][0]["seconds"] <= numbers["curve"][1]["seconds"]
+    settings = json.loads((tmp_path / "runs" / "tiny-one_3" / "settings.json").read_text())
+    assert (settings["seed"], settings["width"], settings["images_total"]) == (3, 2, 5)
+    assert settings["validation"]["held_out"] == 0
+
+
+def test_a_trial_that_was_stopped_goes_on(task: Task, tmp_path: Path) -> None:
+    trial = Trial("tiny", 0, 6, TINY)
+    scored = []
+
+    def stopped(loaded: object) -> dict[str, float]:
+        scored.append(1)
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        return brightness(loaded)
+
+    broken = Task(task.a, task.b, task.domains, task.n_points, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        trials.train_trial(trial, broken, tmp_path / "runs", 1)
+    numbers = trials.train_trial(trial, task, tmp_path / "runs", 1)
+    assert [p["images"] for p in numbers["curve"]] == [3, 6]
