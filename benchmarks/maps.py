@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
 from maps_images import MapsScore, best_constant, compare, prepare, read
-from matplotlib.figure import Figure
 from results_file import markdown_table, spread
 from trials import Numbers, Task, Trial, last, merged, run_trials, train_trial
 
@@ -104,24 +104,6 @@ def table(trials: Sequence[Numbers], compared: Mapping[str, Mapping[str, float]]
     return markdown_table(header, rows)
 
 
-def draw_curves(trials: Sequence[Numbers], path: Path) -> None:
-    """Draw accuracy over images seen, a line per seed."""
-    figure = Figure(figsize=(7.0, 3.2), layout="constrained")
-    axes = figure.subplots(1, 2)
-    for axis, key in zip(axes, ("accuracy_16", "drawn_16"), strict=True):
-        for number, name in enumerate(VARIANTS):
-            for index, trial in enumerate(t for t in trials if t["name"] == name):
-                curve = trial["curve"]
-                axis.plot(
-                    [p["images"] for p in curve], [p[key] for p in curve],
-                    color=f"C{number}", label=name if index == 0 else None,
-                )  # fmt: skip
-        axis.set(xlabel="images of each domain seen", ylabel=key.replace("_", ", within "))
-    axes[0].legend(frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-
-
 def main() -> None:
     """Train what the result file does not have yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -156,7 +138,8 @@ def main() -> None:
     trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
     print(table(trials, compared))
     if args.curves:
-        draw_curves(trials, args.curves)
+        keys = {"accuracy_16": "pixels within 16 levels", "drawn_16": "of those that are drawn"}
+        draw_curves(trials, keys, args.curves)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What settings are compared on: maps with their pairs, nuclei with their labels; tuning parts."""
+"""What settings are compared on: maps with their pairs, nuclei with their labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from maps_images import MapsScore, best_constant, prepare, read
 from nuclei_questions import BenchmarkSettings, Scenes, labels_stay_true, looks_real, training_pool
 from nuclei_scenes import simulate_scenes, translated
 from nuclei_segmentation import UNet, trained
-from nuclei_splits import RealImages, copy_training_images, read_real
+from nuclei_splits import Part, RealImages, copy_training_images, read_real
 from platformdirs import user_cache_path
 from trials import Task
 
@@ -47,7 +47,7 @@ TASKS: Mapping[str, Kind] = {
 }
 
 
-def make_task(name: str, data: Path, work: Path) -> Task:
+def make_task(name: str, data: Path, work: Path, part: Part = "tuning") -> Task:
     """Prepare images under `work` and return what all trials share.
 
     Parameters
@@ -58,9 +58,11 @@ def make_task(name: str, data: Path, work: Path) -> Task:
         Folder with the sets of images.
     work
         Where they are prepared; what is there is taken as it is.
+    part
+        What is scored.
     """
     if name == "maps":
-        folders = prepare(data, work, "tuning", MAPS_PX)
+        folders = prepare(data, work, part, MAPS_PX)
         red, green, blue = (int(level) for level in best_constant(read(folders.maps)))
         score = MapsScore(folders, (red, green, blue))
         return Task(folders.photos, folders.maps, ("photo", "map"), N_POINTS, score)
@@ -69,7 +71,7 @@ def make_task(name: str, data: Path, work: Path) -> Task:
         write_training_scenes(scenes, TRAINING_SCENES, seed=TRAINING_SCENES_SEED)
     if not real.is_dir():
         copy_training_images(data, real)
-    nuclei = NucleiScore(data, "real")
+    nuclei = NucleiScore(data, "real", part)
     nuclei.prepare()
     return Task(scenes, real, ("synthetic", "real"), N_POINTS, nuclei)
 
@@ -84,14 +86,17 @@ class NucleiScore:
         Folder with the sets of real images.
     to
         The model's domain of real images.
+    part
+        Which of the real images are scored.
     """
 
     data: Path
     to: str
+    part: Part
 
     def prepare(self) -> None:
         """Train the segmentation network, or find it where an earlier run has left it."""
-        _instruments(self.data)
+        _instruments(self.data, self.part)
 
     def __call__(self, loaded: LoadedModel) -> dict[str, float]:
         """Translate scenes and measure them.
@@ -102,7 +107,7 @@ class NucleiScore:
         ``kernel`` and ``sliced``: distances to real images; ``realism``: minus the mean of both,
         each as a share of the raw scenes' distance.
         """
-        real, network, raw, distances = _instruments(self.data)
+        real, network, raw, distances = _instruments(self.data, self.part)
         images = translated((*raw.train, *raw.held_out), loaded, self.to, "direct")
         kinds = {"translated": Scenes(images[: len(raw.train)], images[len(raw.train) :])}
         labels = labels_stay_true(kinds, {"real": network}, _SCENES)["translated"]["real"]
@@ -117,9 +122,9 @@ class NucleiScore:
 
 
 @cache
-def _instruments(data: Path) -> tuple[RealImages, UNet, Scenes, dict[str, float]]:
+def _instruments(data: Path, part: Part) -> tuple[RealImages, UNet, Scenes, dict[str, float]]:
     """Return real images, a network trained on them, raw scenes and their distances."""
-    real = read_real(data, "tuning")
+    real = read_real(data, part)
     network = trained(training_pool(real.train), _SCENES.segmentation, 0, _CACHE)
     count = _SCENES.scenes + _SCENES.held_out_scenes
     drawn = simulate_scenes(count, _SCENES.scene_px, 0)

@@ -1,0 +1,99 @@
+"""What an hour of training gives: the preset `default` beside plain CycleGAN, by the clock.
+
+Run ``python benchmarks/side_by_side.py --help``; the protocol is in ``benchmarks/README.md``.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from curves_figure import draw_curves
+from equal_compute import images_of_equal_compute
+from results_file import markdown_table, spread
+from switch_tasks import TASKS, make_task
+from switches import REDUCED
+from trials import Numbers, Trial, last, merged, run_trials, train_trial
+
+from napari_unit_training.config_files import read_preset
+
+IMAGES = 4_000
+N_POINTS = 8
+SIZE: Mapping[str, Any] = {
+    key: REDUCED[key] for key in ("width", "discriminator_width", "crop_px", "device")
+}
+"""What makes a preset small enough for a CPU; all else is as it says."""
+SIDES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "maps": {"default": merged(REDUCED, {"ema_half_life_images": IMAGES // 50}), "cyclegan": {}},
+    "nuclei": {
+        "default": merged(REDUCED, {"ema_half_life_images": IMAGES // 50}),
+        "nuclei": {},
+        "cyclegan": {},
+    },
+}
+KEYS: Mapping[str, Mapping[str, str]] = {
+    "maps": {"accuracy_16": "pixels within 16 levels", "drawn_16": "of those that are drawn"},
+    "nuclei": {"labels": "F1 on translated scenes", "kernel": "distance to real images"},
+}
+
+
+def trials_of(on: str, seeds: Sequence[int], images: int) -> list[Trial]:
+    """Return the trainings of all sides, at the compute of the first."""
+    n_channels = TASKS[on].n_channels
+    found = []
+    reference: Mapping[str, Any] | None = None
+    for preset, change in SIDES[on].items():
+        given = merged(read_preset(preset), SIZE, change)
+        reference = reference or given
+        count = images_of_equal_compute(given, reference, images, n_channels)
+        settings = merged(SIZE, change)
+        found += [Trial(preset, seed, count, settings, preset) for seed in seeds]
+    return sorted(found, key=lambda trial: trial.seed)
+
+
+def table(trials: Sequence[Numbers], keys: Mapping[str, str]) -> str:
+    """Return the ends of all trainings as Markdown; medians and ranges over seeds."""
+    names = list(dict.fromkeys(t["name"] for t in trials))
+    rows = [
+        [
+            name,
+            spread([s / 60 for s in last(trials, name, "seconds")], 1),
+            spread(last(trials, name, "images"), 0),
+            *(spread(last(trials, name, key)) for key in keys),
+        ]
+        for name in names
+    ]
+    return markdown_table(("preset", "minutes", "images", *keys.values()), rows)
+
+
+def main() -> None:
+    """Train what the result file does not have yet; print the table and draw the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the sets of images")
+    parser.add_argument("--on", choices=SIDES, required=True, help="which images")
+    parser.add_argument("--work", type=Path, required=True, help="folder for pictures and runs")
+    parser.add_argument("--images", type=int, default=IMAGES, help="that `default` sees")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
+    parser.add_argument("--threads", type=int, default=1, help="of each")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
+    parser.add_argument("--figure", type=Path, help="PNG file")
+    args = parser.parse_args()
+    task = replace(
+        make_task(args.on, args.data, args.work / "pictures", "validation"), n_points=N_POINTS
+    )
+    work = args.work / f"runs_side_by_side_{args.on}"
+    do = partial(train_trial, task=task, work=work, threads=args.threads)
+    wanted = trials_of(args.on, range(args.seeds), args.images)
+    header = {"benchmark": "side_by_side", "on": args.on, "split": "validation"}
+    trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
+    keys = KEYS[args.on]
+    print(table(trials, keys))
+    if args.figure:
+        draw_curves(trials, keys, args.figure, ("seconds", "minutes of training", 60.0))
+
+
+if __name__ == "__main__":
+    main()
