@@ -104,6 +104,34 @@ def test_a_finished_run_and_other_settings_are_refused(small, pair, tmp_path):
     assert next(adapt(replace(small, report_every=5), *pair, tmp_path / "other"))
 
 
+def test_other_images_are_refused(small, pair, files, tmp_path):
+    events = adapt(small, *pair, tmp_path / "run")
+    next(events)
+    with pytest.raises(TrainingError, match="Another process is at the adaptation"):
+        next(adapt(small, *pair, tmp_path / "run"))
+    events.close()
+    with pytest.raises(TrainingError, match="other images of the target; give the same"):
+        next(adapt(small, pair[0], files("another", 9), tmp_path / "run"))
+    assert next(adapt(small, *pair, tmp_path / "run"))
+
+
+def test_what_was_told_of_lost_steps_is_told_once(small, pair, tmp_path):
+    settings = replace(small, report_every=1)
+    events = adapt(settings, *pair, tmp_path / "run")
+    for _ in range(6):
+        next(events)
+    with pytest.raises(KeyboardInterrupt):  # a kill would not have saved step 5
+        events.throw(KeyboardInterrupt)
+    last = sorted((tmp_path / "run" / "checkpoints").iterdir())[-1]
+    last.unlink()
+    with (tmp_path / "run" / "progress.jsonl").open("a") as file:
+        file.write('{"steps_done": ')
+    assert next(iter(adapt(settings, *pair, tmp_path / "run"))).steps_done == 3
+    list(adapt(settings, *pair, tmp_path / "run"))
+    lines = (tmp_path / "run" / "progress.jsonl").read_text().splitlines()
+    assert [json.loads(line)["steps_done"] for line in lines] == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("name", ["file", "folder"])
 def test_what_is_no_adaptation_is_left_alone(small, pair, tmp_path, name):
     (tmp_path / "folder").mkdir()

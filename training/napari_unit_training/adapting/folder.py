@@ -2,12 +2,14 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save
@@ -20,6 +22,8 @@ from napari_unit_training.config_files import read_config, table_from
 from napari_unit_training.errors import TrainingError
 
 _GAP_PX = 1
+_LOOKED_AT_S = 2.0
+"""How long the folder may be another process's before that is said."""
 _MAY_DIFFER = ("device", "report_every", "checkpoint_every")
 
 
@@ -35,6 +39,7 @@ class AdaptationFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.settings_path = path / "settings.json"
+        self.images_path = path / "images.json"
         self.checkpoints = path / "checkpoints"
         self.progress_path = path / "progress.jsonl"
         self.result_path = path / "result.json"
@@ -42,14 +47,45 @@ class AdaptationFolder:
         self.predictions_path = path / "predictions.csv"
         self.pictures_path = path / "pictures.png"
 
-    def claim(self, settings: AdaptationSettings) -> None:
-        """Make the folder, or find the same adaptation in it, which then goes on.
+    @contextmanager
+    def claimed(
+        self, settings: AdaptationSettings, fingerprints: Mapping[str, str]
+    ) -> Iterator[None]:
+        """Make the folder, or find the same adaptation in it, and keep other processes from it.
+
+        Parameters
+        ----------
+        settings
+            Of the run.
+        fingerprints
+            By what the images are.
 
         Raises
         ------
         TrainingError
-            If something else is there.
+            If something else is there, or another process is at it.
         """
+        self._check(settings, fingerprints)
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / "lock")
+        try:
+            lock.acquire(timeout=_LOOKED_AT_S)
+        except Timeout as error:
+            raise TrainingError(
+                f"Another process is at the adaptation in {self.path}; wait for it, or give "
+                "another --out."
+            ) from error
+        try:
+            self._check(settings, fingerprints)
+            for name, values in (("settings", asdict(settings)), ("images", dict(fingerprints))):
+                path = self.path / f"{name}.json"
+                if not path.is_file():
+                    self._write_json(path, values)
+            yield
+        finally:
+            lock.release()
+
+    def _check(self, settings: AdaptationSettings, fingerprints: Mapping[str, str]) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise TrainingError(f"The output {self.path} is a file; give a folder for the run.")
         if self.result_path.is_file():
@@ -66,14 +102,35 @@ class AdaptationFolder:
                     f"The adaptation in {self.path} has other settings: {'; '.join(differing)}. "
                     "Give the same to go on with it, or another --out."
                 )
-            return
-        if self.path.is_dir() and any(self.path.iterdir()):
+        elif self.path.is_dir() and any(entry.name != "lock" for entry in self.path.iterdir()):
             raise TrainingError(
                 f"The folder {self.path} has files but no adaptation in it; give an empty or a "
                 "new one."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._write_json(self.settings_path, asdict(settings))
+        if self.images_path.is_file():
+            seen = read_config(self.images_path)
+            changed = [name for name, mark in fingerprints.items() if seen.get(name) != mark]
+            if changed:
+                raise TrainingError(
+                    f"The adaptation in {self.path} was started with other images of the "
+                    f"{' and the '.join(changed)}; give the same to go on with it, or another "
+                    "--out."
+                )
+
+    def rewind(self, steps_done: int) -> None:
+        """Take out of the report what was told of later steps, and a line that is torn."""
+        if not self.progress_path.is_file():
+            return
+        kept = []
+        for line in self.progress_path.read_text("utf-8").splitlines():
+            try:
+                is_kept = json.loads(line)["steps_done"] <= steps_done
+            except (ValueError, KeyError, TypeError):
+                is_kept = False
+            if is_kept:
+                kept.append(line)
+        with written_whole(self.progress_path) as partial:
+            partial.write_text("".join(line + "\n" for line in kept), "utf-8")
 
     def log(self, values: Mapping[str, Any]) -> None:
         """Add a line to the report of the losses."""

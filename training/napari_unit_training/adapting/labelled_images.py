@@ -1,5 +1,6 @@
 """Small images with a class each, as benchmarks and people keep them, brought to one size."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,15 @@ class LabelledImages:
         """Return images (B, C, S, S) in [-1, 1] on a device."""
         scaled = self.images[places].to(device).float() / 127.5 - 1.0
         return scaled.contiguous(memory_format=torch.channels_last)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of pixels and labels."""
+        digest = hashlib.sha256(str(tuple(self.images.shape)).encode())
+        digest.update(self.images.numpy().tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.numpy().tobytes())
+        return digest.hexdigest()
 
     def with_negatives(self) -> "LabelledImages":
         """Return the images and their negatives."""

@@ -130,34 +130,36 @@ def adapt(
             f"The test images have {tested.n_channels} channels and the target's "
             f"{data[TARGET].n_channels}; they must have as many."
         )
+    prints = {"source": data[SOURCE].fingerprint, "target": data[TARGET].fingerprint}
     if settings.inverted_target:
         data = (data[SOURCE], data[TARGET].with_negatives())
     folder = AdaptationFolder(out)
-    folder.claim(settings)
-    session = AdaptationSession(settings, *data, device)
-    state = load_latest(folder.checkpoints, device)
-    if state is not None:
-        session.load_state(state)
-    n_source, n_target, n_test = (len(d.images) for d in (*data, tested))
-    yield AdaptationStarted(
-        session.steps_done, settings.steps, (n_source, n_target, n_test), classes, str(device)
-    )
-    yield from _train(session, folder)
-    chances = session.classify(tested)
-    accuracy = _accuracy(chances, tested, classes)
-    folder.write_classifier(session.adaptation, settings, classes)
-    folder.write_predictions(chances, classes)
-    folder.write_pictures(_pictures(session, data))
-    folder.write_result(
-        {
-            "accuracy": accuracy,
-            "test_images": len(tested.images),
-            "steps": session.steps_done,
-            "classes": list(classes),
-            "settings": asdict(settings),
-        }
-    )
-    yield Adapted(accuracy, folder.classifier_path)
+    with folder.claimed(settings, prints):
+        session = AdaptationSession(settings, *data, device)
+        state = load_latest(folder.checkpoints, device)
+        if state is not None:
+            session.load_state(state)
+        folder.rewind(session.steps_done)
+        n_source, n_target, n_test = (len(d.images) for d in (*data, tested))
+        yield AdaptationStarted(
+            session.steps_done, settings.steps, (n_source, n_target, n_test), classes, str(device)
+        )
+        yield from _train(session, folder)
+        chances = session.classify(tested)
+        accuracy = _accuracy(chances, tested, classes)
+        folder.write_classifier(session.adaptation, settings, classes)
+        folder.write_predictions(chances, classes)
+        folder.write_pictures(_pictures(session, data))
+        folder.write_result(
+            {
+                "accuracy": accuracy,
+                "test_images": len(tested.images),
+                "steps": session.steps_done,
+                "classes": list(classes),
+                "settings": asdict(settings),
+            }
+        )
+        yield Adapted(accuracy, folder.classifier_path)
 
 
 def _classes(
