@@ -15,11 +15,15 @@ from PIL import Image
 from results_file import markdown_table, spread
 from trials import Numbers, Task, Trial, last, merged, run_trials, train_trial
 
+from napari_unit.engine.settings import StatisticsMode
+
 DOMAINS = ("HE", "IHC")
 IMAGES = 2_000
 N_CROPS = 60
 CROP_PX = 128
 N_SHOWN = 5
+STATISTICS: StatisticsMode = "model"
+"""Of the pictures: all alike, as a pathologist would want a slide."""
 REDUCED: Mapping[str, Any] = {
     "width": 16,
     "discriminator_width": 16,
@@ -98,7 +102,7 @@ def draw(model: Path, folder: Path, path: Path) -> None:
     rows: list[list[np.ndarray[Any, Any]]] = [[], []]
     for image in shown[:N_SHOWN]:
         made = translate(
-            image, model, to=DOMAINS[1], axes="YXS", statistics="model", dtype="uint8",
+            image, model, to=DOMAINS[1], axes="YXS", statistics=STATISTICS, dtype="uint8",
             progress=False,
         )  # fmt: skip
         rows[0].append(image)

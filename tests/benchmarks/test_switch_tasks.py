@@ -1,0 +1,48 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("switch_tasks", reason="benchmarks/ is in the repository only")
+
+import switch_tasks
+from nuclei_segmentation import SegmentationSettings
+
+from napari_unit.models.file import LoadedModel
+
+
+@pytest.fixture
+def small(
+    small_network: SegmentationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = replace(
+        switch_tasks._SCENES, scenes=3, held_out_scenes=2, scene_px=64, patches=12, patch_px=32,
+        segmentation=replace(small_network, steps=3),
+    )  # fmt: skip
+    monkeypatch.setattr(switch_tasks, "_SCENES", made)
+    monkeypatch.setattr(switch_tasks, "_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(switch_tasks, "TRAINING_SCENES", 2)
+    switch_tasks._instruments.cache_clear()
+
+
+@pytest.mark.usefixtures("small")
+def test_a_model_is_scored_by_labels_and_realism(
+    data: Path, tiny_model: LoadedModel, tmp_path: Path
+) -> None:
+    task = switch_tasks.make_task("nuclei", data, tmp_path / "work")
+    assert task.domains == ("synthetic", "real")
+    assert len(list(task.a.iterdir())) == 2
+    found = task.score(tiny_model)
+    assert set(found) == set(switch_tasks.TASKS["nuclei"].measures)
+    assert 0 <= found["labels"] <= 1
+    raw = switch_tasks._instruments(data, "tuning")[3]
+    shares = [found[key] / raw[key] for key in ("kernel", "sliced")]
+    assert found["realism"] == pytest.approx(-sum(shares) / 2)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_prepared_is_taken_as_it_is(data: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        task = switch_tasks.make_task("nuclei", data, tmp_path / "work", "validation")
+    assert isinstance(task.score, switch_tasks.NucleiScore)
+    assert task.score.part == "validation"
