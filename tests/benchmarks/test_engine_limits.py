@@ -31,6 +31,7 @@ def test_a_file_is_translated_and_compared(tmp_path: Path, monkeypatch: pytest.M
         ["--work", str(tmp_path / "work"), "--side", "300", "--lazy-side", "0", "--out", str(out)]
     )
     found = json.loads(out.read_text())
-    assert found["file"]["largest_difference_to_lazy"] == 0
+    # what the tiles promise, in grey levels of a range of 255
+    assert found["file"]["largest_difference_to_lazy"] <= 1e-4 * 255 / 2
     assert 10**8 < found["file"]["peak_bytes"] < 4 * 10**9
     assert found["file"]["seconds"] > 0
