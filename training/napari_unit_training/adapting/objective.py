@@ -19,8 +19,8 @@ from napari_unit_training.adapting.networks import (
     CoupledEncoders,
 )
 from napari_unit_training.adapting.settings import AdaptationSettings, AdaptationWeights
+from napari_unit_training.frozen import frozen
 from napari_unit_training.losses import adversarial_generator, kl_to_unit_normal, l1_distance
-from napari_unit_training.methods.unit import frozen
 
 SOURCE, TARGET = 0, 1
 DOMAINS = (SOURCE, TARGET)

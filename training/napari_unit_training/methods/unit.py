@@ -4,8 +4,6 @@ UNIT, Liu, Breuel, Kautz 2017, section 3: ``min over E, G, max over D of L_VAE1 
 L_VAE2 + L_GAN2 + L_CC2``, solved by alternating updates.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 from napari_unit.models.model import TranslationModel
 from napari_unit_training.config import Adversarial, CycleKl
 from napari_unit_training.config_tables import LossWeights
+from napari_unit_training.frozen import frozen
 from napari_unit_training.losses import (
     adversarial_discriminator,
     adversarial_generator,
@@ -292,23 +291,3 @@ def _l1(made: Pair, images: Pair) -> Pair:
 def with_noise(mean: Tensor, share: Share = WHOLE) -> Tensor:
     """Sample N(mean, I), reparametrised (Kingma, Welling 2014, section 2.4, sigma = 1)."""
     return mean + share.normal_like(mean)
-
-
-@contextmanager
-def frozen(networks: nn.Module) -> Iterator[None]:
-    """Let gradients through the networks but not into their weights, or into their state.
-
-    Spectral norms would refine their singular vectors, which is for the pass that trains them:
-    once per update, as in algorithm 1 of Miyato et al. 2018.
-    """
-    was_training = networks.training
-    networks.eval()
-    parameters = [p for p in networks.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-        networks.train(was_training)
