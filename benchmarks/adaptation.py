@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 from results_file import markdown_table, spread
-from trials import Numbers, Trial, run_trials, whereabouts
+from trials import Numbers, Trial, add_arguments, run_trials, whereabouts
 
 Part = Literal["tuning", "validation"]
 SETS = {"MNIST": "mnist", "USPS": "usps"}
@@ -128,16 +128,11 @@ def table(trials: Sequence[Numbers], methods: Sequence[str]) -> str:
 def main() -> None:
     """Adapt what the result file does not have yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds digits/")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
+    add_arguments(parser, seeds=3)
     parser.add_argument("--split", choices=("tuning", "validation"), default="validation")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", type=json.loads, default={}, metavar="JSON", help="settings")
-    parser.add_argument("--jobs", type=int, default=2, help="adaptations at once")
-    parser.add_argument("--threads", type=int, default=1, help="of each")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
     args = parser.parse_args()
     paths = prepare(args.data, args.work, args.split)
     do = partial(

@@ -8,7 +8,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from napari_unit.domains import Domain, IntensityScaling
-from napari_unit_training.augment import Augmenter
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.config_files import merge, read_preset, settings_from
 from napari_unit_training.session import Session
@@ -41,7 +40,6 @@ def arithmetic_per_image(settings: TrainSettings, n_channels: int) -> float:
     names = tuple(f"channel {i}" for i in range(n_channels))
     domains = (Domain("a", names, scaling), Domain("b", names, scaling))
     session = _BlankSession(settings, domains, torch.device("cpu"))
-    session.augmenter = Augmenter(settings.augmentation)
     n_warm = min(settings.warm_start_images, settings.images_total)
     warm = 0.0
     if n_warm:

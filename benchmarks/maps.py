@@ -15,7 +15,18 @@ from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
 from maps_images import MapsScore, best_constant, compare, prepare, read
 from results_file import markdown_table, spread
-from trials import Numbers, Task, Trial, last, merged, run_trials, train_trial
+from trials import (
+    Numbers,
+    Task,
+    Trial,
+    add_arguments,
+    last,
+    reduced,
+    run_trials,
+    train_trial,
+)
+
+from napari_unit_training.config_files import merge
 
 DOMAINS = ("photo", "map")
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
@@ -48,20 +59,7 @@ class Size:
 
 SIZES = {
     "full": Size(256, 100_000, {}),
-    "reduced": Size(
-        64,
-        6_000,
-        {
-            "width": 16,
-            "discriminator_width": 16,
-            "n_scales": 2,
-            "crop_px": 64,
-            "generator_learning_rate": 2e-4,
-            "discriminator_learning_rate": 2e-4,
-            "ema_half_life_images": 120,
-            "device": "cpu",
-        },
-    ),
+    "reduced": Size(64, 6_000, reduced(6_000)),
 }
 """The reduced size is for two CPU cores and two hours."""
 
@@ -70,7 +68,7 @@ def trials_of(size: Size, seeds: Sequence[int]) -> list[Trial]:
     """Return all trainings, at the compute of UNIT's."""
     found = []
     for name, variant in VARIANTS.items():
-        settings = merged(size.settings, variant)
+        settings = merge(size.settings, variant)
         images = images_of_equal_compute(settings, size.settings, size.images, 3)
         found += [Trial(name, seed, images, settings) for seed in seeds]
     return sorted(found, key=lambda trial: trial.seed)
@@ -107,13 +105,8 @@ def table(trials: Sequence[Numbers], compared: Mapping[str, Mapping[str, float]]
 def main() -> None:
     """Train what the result file does not have yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds maps/")
-    parser.add_argument("--work", type=Path, required=True, help="folder for pictures and runs")
+    add_arguments(parser, seeds=2)
     parser.add_argument("--size", choices=SIZES, default="reduced")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
-    parser.add_argument("--threads", type=int, default=1, help="of each")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
     parser.add_argument("--curves", type=Path, help="PNG file for the curves")
     args = parser.parse_args()
     size = SIZES[args.size]

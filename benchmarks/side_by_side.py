@@ -14,21 +14,20 @@ from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
 from results_file import markdown_table, spread
 from switch_tasks import TASKS, make_task
-from switches import REDUCED
-from trials import Numbers, Trial, last, merged, run_trials, train_trial
+from trials import Numbers, Trial, add_arguments, last, reduced, run_trials, train_trial
 
-from napari_unit_training.config_files import read_preset
+from napari_unit_training.config_files import merge, read_preset
 
 IMAGES = 4_000
 N_POINTS = 8
 SIZE: Mapping[str, Any] = {
-    key: REDUCED[key] for key in ("width", "discriminator_width", "crop_px", "device")
+    key: reduced(IMAGES)[key] for key in ("width", "discriminator_width", "crop_px", "device")
 }
 """What makes a preset small enough for a CPU; all else is as it says."""
 SIDES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "maps": {"default": merged(REDUCED, {"ema_half_life_images": IMAGES // 50}), "cyclegan": {}},
+    "maps": {"default": reduced(IMAGES), "cyclegan": {}},
     "nuclei": {
-        "default": merged(REDUCED, {"ema_half_life_images": IMAGES // 50}),
+        "default": reduced(IMAGES),
         "nuclei": {},
         "cyclegan": {},
     },
@@ -45,10 +44,10 @@ def trials_of(on: str, seeds: Sequence[int], images: int) -> list[Trial]:
     found = []
     reference: Mapping[str, Any] | None = None
     for preset, change in SIDES[on].items():
-        given = merged(read_preset(preset), SIZE, change)
+        given = merge(read_preset(preset), SIZE, change)
         reference = reference or given
         count = images_of_equal_compute(given, reference, images, n_channels)
-        settings = merged(SIZE, change)
+        settings = merge(SIZE, change)
         found += [Trial(preset, seed, count, settings, preset) for seed in seeds]
     return sorted(found, key=lambda trial: trial.seed)
 
@@ -71,14 +70,8 @@ def table(trials: Sequence[Numbers], keys: Mapping[str, str]) -> str:
 def main() -> None:
     """Train what the result file does not have yet; print the table and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with the sets of images")
+    add_arguments(parser, seeds=2, images=IMAGES)
     parser.add_argument("--on", choices=SIDES, required=True, help="which images")
-    parser.add_argument("--work", type=Path, required=True, help="folder for pictures and runs")
-    parser.add_argument("--images", type=int, default=IMAGES, help="that `default` sees")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
-    parser.add_argument("--threads", type=int, default=1, help="of each")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
     parser.add_argument("--figure", type=Path, help="PNG file")
     args = parser.parse_args()
     task = replace(

@@ -13,9 +13,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from results_file import markdown_table, spread
-from trials import Numbers, Task, Trial, last, merged, run_trials, train_trial
+from trials import (
+    Numbers,
+    Task,
+    Trial,
+    add_arguments,
+    last,
+    reduced,
+    run_trials,
+    train_trial,
+)
 
 from napari_unit.engine.settings import StatisticsMode
+from napari_unit_training.config_files import merge
 
 DOMAINS = ("HE", "IHC")
 IMAGES = 2_000
@@ -24,17 +34,6 @@ CROP_PX = 128
 N_SHOWN = 5
 STATISTICS: StatisticsMode = "model"
 """Of the pictures: all alike, as a pathologist would want a slide."""
-REDUCED: Mapping[str, Any] = {
-    "width": 16,
-    "discriminator_width": 16,
-    "n_scales": 2,
-    "crop_px": CROP_PX,
-    "generator_learning_rate": 2e-4,
-    "discriminator_learning_rate": 2e-4,
-    "ema_half_life_images": IMAGES // 50,
-    "device": "cpu",
-}
-"""The preset `default` made small."""
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "content": {"weights": {"content": 10.0}},
@@ -75,7 +74,7 @@ class StainScore:
 def trials_of(seeds: Sequence[int], images: int) -> list[Trial]:
     """Return all trainings, seed by seed."""
     return [
-        Trial(name, seed, images, merged(REDUCED, change))
+        Trial(name, seed, images, merge(reduced(IMAGES, CROP_PX), change))
         for seed in seeds
         for name, change in VARIANTS.items()
     ]
@@ -114,13 +113,7 @@ def draw(model: Path, folder: Path, path: Path) -> None:
 def main() -> None:
     """Train what the result file does not have yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="holds stain_hpylori/")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
-    parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
-    parser.add_argument("--threads", type=int, default=1, help="of each")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
+    add_arguments(parser, seeds=2, images=IMAGES)
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each training")
     args = parser.parse_args()
     data = args.data / "stain_hpylori"

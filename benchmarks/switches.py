@@ -6,27 +6,18 @@ Run ``python benchmarks/switches.py --help``; the protocol is in ``benchmarks/RE
 import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from equal_compute import images_of_equal_compute
 from results_file import markdown_table, spread
 from switch_tasks import TASKS, make_task
-from trials import Numbers, Trial, last, merged, run_trials, train_trial
+from trials import Numbers, Trial, add_arguments, last, reduced, run_trials, train_trial
+
+from napari_unit_training.config_files import merge
 
 BASE = "default"
 IMAGES = 1_000
-REDUCED: Mapping[str, Any] = {
-    "width": 16,
-    "discriminator_width": 16,
-    "n_scales": 2,
-    "crop_px": 64,
-    "generator_learning_rate": 2e-4,
-    "discriminator_learning_rate": 2e-4,
-    "ema_half_life_images": 20,
-    "device": "cpu",
-}
-"""The preset `default` made small; the half-life is as many images of the run as there, 2%."""
+REDUCED: Mapping[str, Any] = reduced(IMAGES)
 
 _PLAIN_INTENSITY = {"brightness": 0.0, "contrast": 0.0, "gamma": 0.0}
 SWITCHES: Mapping[str, Mapping[str, Any]] = {
@@ -73,7 +64,7 @@ def trials_of(
     """Return the base and every variation of it, at the compute of the base, seed by seed."""
     found = []
     for name, change in {BASE: {}, **names}.items():
-        settings = merged(REDUCED, change)
+        settings = merge(REDUCED, change)
         count = images_of_equal_compute(settings, REDUCED, images, n_channels)
         found += [Trial(name, seed, count, settings) for seed in seeds]
     return sorted(found, key=lambda trial: trial.seed)
@@ -111,15 +102,9 @@ def table(trials: Sequence[Numbers], keys: Mapping[str, int]) -> str:
 def main() -> None:
     """Train what the result file does not have yet, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with the sets of images")
+    add_arguments(parser, seeds=2, images=IMAGES)
     parser.add_argument("--on", choices=TASKS, required=True, help="which images")
     parser.add_argument("--group", choices=GROUPS, required=True, help="which settings")
-    parser.add_argument("--work", type=Path, required=True, help="folder for pictures and runs")
-    parser.add_argument("--images", type=int, default=IMAGES, help="that the base sees")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
-    parser.add_argument("--threads", type=int, default=1, help="of each")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
     args = parser.parse_args()
     kind = TASKS[args.on]
     task = make_task(args.on, args.data, args.work / "pictures")

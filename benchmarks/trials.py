@@ -4,6 +4,7 @@ A trial is trained by `napari_unit.train` in a process of its own. What it measu
 result file, so that the same command goes on where it was stopped, and adds only what is new.
 """
 
+import argparse
 import json
 import math
 import multiprocessing
@@ -82,20 +83,6 @@ class Trial:
         return all(numbers.get(key) == value for key, value in self.as_dict().items())
 
 
-def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay nested settings over one another; later ones win."""
-    result: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            inner = result.get(key)
-            result[key] = (
-                merged(inner if isinstance(inner, Mapping) else {}, value)
-                if isinstance(value, Mapping)
-                else value
-            )
-    return result
-
-
 def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
     """Train and measure one trial; a trial that was stopped goes on from its last checkpoint.
 
@@ -109,6 +96,7 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
     import napari_unit
     from napari_unit.models.file import load_model
     from napari_unit.runs.events import CheckpointSaved, Event, Progress, WentBack
+    from napari_unit_training.config_files import merge
 
     torch.set_num_threads(threads)
     folder = work / f"{trial.name}_{trial.seed}".replace(" ", "-").replace("/", "-")
@@ -145,7 +133,7 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
 
     every = math.ceil(trial.images / task.n_points)
     log = max(1, every // 10)
-    settings = merged(
+    settings = merge(
         {
             "domain_a": {"name": task.domains[0]},
             "domain_b": {"name": task.domains[1]},
@@ -198,7 +186,15 @@ def run_trials(
     What was measured of the wanted trials, in their order.
     """
     wanted = list(trials)
-    kept: list[Numbers] = json.loads(out.read_text())["trials"] if out.is_file() else []
+    kept: list[Numbers] = []
+    if out.is_file():
+        before = json.loads(out.read_text())
+        other = [name for name, value in header.items() if before.get(name) != value]
+        if other:
+            raise SystemExit(
+                f"{out} has trials of another {' and another '.join(other)}; give another --out."
+            )
+        kept = before["trials"]
     missing = [t for t in wanted if not any(t.is_in(numbers) for numbers in kept)]
     result = {**header, **provenance(PACKAGES, 0)}
     # a process per trial: torch keeps memory, and a crash costs one
@@ -217,6 +213,51 @@ def run_trials(
 def whereabouts(threads: int) -> Numbers:
     """Return when, by which code and on which machine a trial was done."""
     return {key: provenance(PACKAGES, threads)[key] for key in ("date", "commit", "machine")}
+
+
+def reduced(images: int, crop_px: int = 64) -> Numbers:
+    """Return what makes the preset `default` small enough for two CPU cores and two hours.
+
+    Parameters
+    ----------
+    images
+        That a training sees; the averaged weights' half-life is 2% of them, as in the preset.
+    crop_px
+        Side of the crops.
+    """
+    return {
+        "width": 16,
+        "discriminator_width": 16,
+        "n_scales": 2,
+        "crop_px": crop_px,
+        "generator_learning_rate": 2e-4,
+        "discriminator_learning_rate": 2e-4,
+        "ema_half_life_images": images // 50,
+        "device": "cpu",
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, seeds: int, images: int = 0) -> None:
+    """Add what all comparisons ask for.
+
+    Parameters
+    ----------
+    parser
+        Of the command.
+    seeds
+        How many there are unless said otherwise.
+    images
+        How many a training sees unless said otherwise; 0: that is not asked.
+    """
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with the sets of images")
+    add("--work", type=Path, required=True, help="folder for pictures and runs")
+    add("--out", type=Path, required=True, help="JSON file for the result")
+    add("--seeds", type=int, default=seeds)
+    add("--jobs", type=int, default=2, help="trainings at once")
+    add("--threads", type=int, default=1, help="of each")
+    if images:
+        add("--images", type=int, default=images, help="that a training sees; of equal compute")
 
 
 def last(trials: Sequence[Numbers], name: str, key: str) -> list[float]:

@@ -105,8 +105,8 @@ def test_scores_are_of_the_model_that_is_given(
 
 def test_equal_compute_gives_less_arithmetic_more_images() -> None:
     small = {**maps.SIZES["reduced"].settings, "width": 4, "discriminator_width": 4}
-    no_cycle = maps.merged(small, maps.VARIANTS["no cycle"])
-    again = maps.merged(small, {"reuse_fakes": False})
+    no_cycle = merge(small, maps.VARIANTS["no cycle"])
+    again = merge(small, {"reuse_fakes": False})
     assert images_of_equal_compute(small, small, 1000, 3) == 1000
     assert images_of_equal_compute(no_cycle, small, 1000, 3) > 1400
     assert images_of_equal_compute(again, small, 1000, 3) < 950

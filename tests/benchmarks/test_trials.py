@@ -29,13 +29,6 @@ def brightness(loaded: object) -> dict[str, float]:
     return {"weights": float(sum(p.numel() for p in loaded.model.parameters()))}
 
 
-def test_settings_are_laid_over_one_another() -> None:
-    below = {"width": 1, "weights": {"kl": 1.0, "cycle": 2.0}}
-    made = trials.merged(below, {"weights": {"kl": 3.0}}, {"n_shared": 0})
-    assert made == {"width": 1, "weights": {"kl": 3.0, "cycle": 2.0}, "n_shared": 0}
-    assert below["weights"] == {"kl": 1.0, "cycle": 2.0}
-
-
 def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     log, out = tmp_path / "log", tmp_path / "results" / "r.json"
     do = partial(stand_in, log=log)
@@ -49,6 +42,17 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     kept = json.loads(out.read_text())
     assert {"benchmark", "command", "commit", "versions", "machine"} <= set(kept)
     assert len(kept["trials"]) == 3
+
+
+def test_a_file_of_another_comparison_is_left_alone(tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    do = partial(stand_in, log=tmp_path / "log")
+    trial = Trial("one", 0, 10, {})
+    trials.run_trials([trial], do, out, jobs=1, header={"split": "tuning"})
+    before = out.read_bytes()
+    with pytest.raises(SystemExit, match="trials of another split; give another --out"):
+        trials.run_trials([trial], do, out, jobs=1, header={"split": "validation"})
+    assert out.read_bytes() == before
 
 
 @pytest.mark.parametrize("other", [{"images": 11}, {"settings": {"width": 3}}, {"preset": "hour"}])
