@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_unit.pace import duration_in_words
-from napari_unit_training.adapting.settings import AdaptationSettings, Method
+from napari_unit_training.adapting.settings import METHODS, AdaptationSettings
 from napari_unit_training.config_files import merge, read_config, table_from
 from napari_unit_training.errors import TrainingError
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from napari_unit_training.adapting.run import AdaptationEvent
 
 INTERRUPTED = 130
-METHODS: tuple[Method, ...] = ("unit", "cogan", "source-only", "target-supervised")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

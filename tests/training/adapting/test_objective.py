@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from napari_unit_training.adapting.objective import SOURCE, TARGET, Adaptation, Batch
-from napari_unit_training.adapting.settings import AdaptationWeights
+from napari_unit_training.adapting.objective import Adaptation, Batch
+from napari_unit_training.adapting.settings import SOURCE, TARGET, AdaptationWeights
 
 
 @pytest.fixture

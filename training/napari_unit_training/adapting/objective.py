@@ -18,11 +18,10 @@ from napari_unit_training.adapting.networks import (
     CoupledDiscriminators,
     CoupledEncoders,
 )
-from napari_unit_training.adapting.settings import AdaptationSettings, AdaptationWeights
+from napari_unit_training.adapting.settings import SOURCE, TARGET, AdaptationSettings
 from napari_unit_training.frozen import frozen
 from napari_unit_training.losses import adversarial_generator, kl_to_unit_normal, l1_distance
 
-SOURCE, TARGET = 0, 1
 DOMAINS = (SOURCE, TARGET)
 FAKE_SHARE = 0.5
 """What translations and reconstructions count each, where both are shown as not real."""
@@ -78,8 +77,7 @@ class Adaptation(nn.Module):
     ) -> None:
         super().__init__()
         side, width = settings.side_px, settings.width
-        self.method = settings.method
-        self.weights: AdaptationWeights = settings.weights
+        self.settings = settings
         self.discriminators = CoupledDiscriminators(
             channels, side, settings.discriminator_width, n_classes
         )
@@ -95,11 +93,6 @@ class Adaptation(nn.Module):
         """Of encoders and decoders."""
         parts = [part for part in (self.encoders, self.decoders) if part is not None]
         return [parameter for part in parts for parameter in part.parameters()]
-
-    @property
-    def learned_from(self) -> int:
-        """The domain whose labels are learned from."""
-        return TARGET if self.method == "target-supervised" else SOURCE
 
     def generate(self, batch: Batch) -> tuple[Generated, ...]:
         """Make pairs of images: from the codes of both domains' images, or from random codes."""
@@ -136,7 +129,7 @@ class Adaptation(nn.Module):
         terms["reconstruction"] = _sum(
             [l1_distance(made[d].images[d], batch.images[d]) for d in DOMAINS]
         )
-        if self.weights.cycle:
+        if self.settings.weights.cycle:
             terms["cycle"] = self._cycle(batch, made)
         return terms, made
 
@@ -162,8 +155,8 @@ class Adaptation(nn.Module):
             By the generators; no gradient goes there.
         """
         if not made:
-            images = batch.images[self.learned_from]
-            classes = self.discriminators(images, self.learned_from)[1]
+            learned = self.settings.learned_from
+            classes = self.discriminators(batch.images[learned], learned)[1]
             return {"classification": cross_entropy(classes, batch.labels)}
         n = len(batch.labels)
         real: list[Tensor] = []
@@ -188,7 +181,7 @@ class Adaptation(nn.Module):
 
     def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Return what is minimised."""
-        return _sum([getattr(self.weights, name) * term for name, term in terms.items()])
+        return _sum([getattr(self.settings.weights, name) * term for name, term in terms.items()])
 
     @torch.no_grad()
     def classify(self, images: Tensor) -> Tensor:
@@ -198,7 +191,7 @@ class Adaptation(nn.Module):
         """
         was_training = self.discriminators.training
         self.discriminators.eval()
-        domain = SOURCE if self.method == "source-only" else TARGET
+        domain = SOURCE if self.settings.method == "source-only" else TARGET
         try:
             classes: Tensor = self.discriminators(images, domain)[1].softmax(1)
             return classes

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from napari_unit_training.adapting.folder import AdaptationFolder
 from napari_unit_training.adapting.labelled_images import LabelledImages, load_labelled
-from napari_unit_training.adapting.objective import DOMAINS, SOURCE, TARGET, Batch
-from napari_unit_training.adapting.session import AdaptationSession, learned_from
-from napari_unit_training.adapting.settings import AdaptationSettings
+from napari_unit_training.adapting.objective import DOMAINS, Batch
+from napari_unit_training.adapting.session import AdaptationSession
+from napari_unit_training.adapting.settings import SOURCE, TARGET, AdaptationSettings
 from napari_unit_training.errors import TrainingError
 from napari_unit_training.interruption import interrupt_deferred
 from napari_unit_training.precision import choose_device, flushed_denormals
@@ -167,7 +167,7 @@ def _classes(
     data: tuple[LabelledImages, LabelledImages],
     paths: tuple[Path, Path],
 ) -> tuple[str, ...]:
-    learned = learned_from(settings)
+    learned = settings.learned_from
     if data[learned].labels is None:
         raise TrainingError(
             f"Nobody has said what the images in {paths[learned]} show; the method "

@@ -47,7 +47,7 @@ class AdaptationSession:
         self.steps_done = 0
         channels = (source.n_channels, target.n_channels)
         with seeded(seed_of(settings.seed, 0, INITIALISATION), device):
-            n_classes = len(self.data[learned_from(settings)].classes)
+            n_classes = len(self.data[settings.learned_from].classes)
             adaptation = Adaptation(settings, channels, n_classes)
         # a quarter faster on a CPU than torch's default layout
         layout = torch.channels_last
@@ -100,7 +100,7 @@ class AdaptationSession:
         source, target = (
             data.batch(p, self.device) for data, p in zip(self.data, places, strict=True)
         )
-        learned = self.adaptation.learned_from
+        learned = self.settings.learned_from
         labels = self.data[learned].labels
         assert labels is not None
         return Batch((source, target), labels[places[learned]].to(self.device))
@@ -133,8 +133,3 @@ class AdaptationSession:
         self.adaptation.load_state_dict(state["networks"])
         for name, optimiser in self._optimisers.items():
             optimiser.load_state_dict(state[name])
-
-
-def learned_from(settings: AdaptationSettings) -> int:
-    """Return whose labels are learned from: 0, the source's, or 1, the target's."""
-    return int(settings.method == "target-supervised")

@@ -1,12 +1,15 @@
 """Settings of a domain adaptation: frozen values with the default at the field."""
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from napari_unit_training.config_tables import check_bounds
 from napari_unit_training.errors import TrainingError
 
 Method = Literal["unit", "cogan", "source-only", "target-supervised"]
+METHODS: tuple[Method, ...] = get_args(Method)
+SOURCE, TARGET = 0, 1
+"""The two domains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,3 +119,8 @@ class AdaptationSettings:
             raise TrainingError(f"side_px is {self.side_px}; it must be 16, 32 or 64.")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise TrainingError(f"betas is {self.betas}; both must be from 0 to below 1.")
+
+    @property
+    def learned_from(self) -> int:
+        """The domain whose labels are learned from."""
+        return TARGET if self.method == "target-supervised" else SOURCE
