@@ -96,6 +96,8 @@ def test_a_finished_run_and_other_settings_are_refused(small, pair, tmp_path):
     list(adapt(small, *pair, tmp_path / "run"))
     with pytest.raises(TrainingError, match="is finished; give another --out"):
         next(adapt(small, *pair, tmp_path / "run"))
+    with pytest.raises(TrainingError, match="is finished"):  # before images are read
+        next(adapt(small, tmp_path / "none.npz", tmp_path / "none.npz", tmp_path / "run"))
     events = adapt(small, *pair, tmp_path / "other")
     next(events)
     events.close()

@@ -65,7 +65,7 @@ class AdaptationFolder:
         TrainingError
             If something else is there, or another process is at it.
         """
-        self._check(settings, fingerprints)
+        self.check(settings)
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / "lock")
         try:
@@ -76,7 +76,8 @@ class AdaptationFolder:
                 "another --out."
             ) from error
         try:
-            self._check(settings, fingerprints)
+            self.check(settings)
+            self._check_images(fingerprints)
             for name, values in (("settings", asdict(settings)), ("images", dict(fingerprints))):
                 path = self.path / f"{name}.json"
                 if not path.is_file():
@@ -85,7 +86,14 @@ class AdaptationFolder:
         finally:
             lock.release()
 
-    def _check(self, settings: AdaptationSettings, fingerprints: Mapping[str, str]) -> None:
+    def check(self, settings: AdaptationSettings) -> None:
+        """Refuse a folder in which an adaptation with these settings can neither start nor go on.
+
+        Raises
+        ------
+        TrainingError
+            If a finished one, one with other settings, or something else is there.
+        """
         if self.path.exists() and not self.path.is_dir():
             raise TrainingError(f"The output {self.path} is a file; give a folder for the run.")
         if self.result_path.is_file():
@@ -107,6 +115,8 @@ class AdaptationFolder:
                 f"The folder {self.path} has files but no adaptation in it; give an empty or a "
                 "new one."
             )
+
+    def _check_images(self, fingerprints: Mapping[str, str]) -> None:
         if self.images_path.is_file():
             seen = read_config(self.images_path)
             changed = [name for name, mark in fingerprints.items() if seen.get(name) != mark]

@@ -119,6 +119,8 @@ def adapt(
         If images, settings or folder cannot be used, or a loss is no number.
     """
     device = choose_device(settings.device)
+    folder = AdaptationFolder(out)
+    folder.check(settings)  # before images are read
     data = (
         load_labelled(source, settings.side_px),
         load_labelled(target, settings.side_px),
@@ -133,7 +135,6 @@ def adapt(
     prints = {"source": data[SOURCE].fingerprint, "target": data[TARGET].fingerprint}
     if settings.inverted_target:
         data = (data[SOURCE], data[TARGET].with_negatives())
-    folder = AdaptationFolder(out)
     with folder.claimed(settings, prints):
         session = AdaptationSession(settings, *data, device)
         state = load_latest(folder.checkpoints, device)
