@@ -52,6 +52,19 @@ def test_only_the_ends_are_a_domains_own():
         assert {n for n, _ in part.named_parameters() if not n.startswith("own.0")} == reached
 
 
+def test_both_domains_start_alike_where_they_have_as_many_channels():
+    image, code = torch.randn(4, 1, 16, 16), torch.randn(4, 16, 1, 1)
+    encoders = CoupledEncoders((1, 1), 16, 2, coordinates=True)
+    decoders = CoupledDecoders((1, 1), 16, 2)
+    discriminators = CoupledDiscriminators((1, 1), 16, 2, 3).eval()
+    assert torch.equal(encoders(image, 0), encoders(image, 1))
+    assert torch.equal(decoders(code, 0), decoders(code, 1))
+    assert torch.equal(discriminators(image, 0)[1], discriminators(image, 1)[1])
+    with torch.no_grad():
+        next(encoders.own[0].parameters()).zero_()  # they are not tied
+    assert not torch.equal(encoders(image, 0), encoders(image, 1))
+
+
 def test_coordinates_tell_where_a_pixel_is():
     encoders = CoupledEncoders((1, 1), 16, 2, coordinates=True)
     seen = []

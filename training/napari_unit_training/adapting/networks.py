@@ -5,6 +5,7 @@ and 64), as a plain description has them: a convolutional auto-encoder with one 
 a discriminator of convolutions and poolings whose top also names the class.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
@@ -55,7 +56,7 @@ class CoupledEncoders(nn.Module):
         super().__init__()
         self.coordinates = coordinates
         extra = 2 if coordinates else 0
-        self.own = nn.ModuleList(
+        self.own = _alike(
             _Stage(nn.Conv2d(c + extra, width, 5, 2, 2, bias=False), width) for c in channels
         )
         self.tied = nn.Sequential(
@@ -100,7 +101,7 @@ class CoupledDecoders(nn.Module):
             _Stage(first, sizes[0]),
             *(_Stage(nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False), o) for i, o in pairwise(sizes)),
         )
-        self.own = nn.ModuleList(
+        self.own = _alike(
             nn.Sequential(
                 _Stage(nn.ConvTranspose2d(2 * width, width, 4, 2, 1, bias=False), width),
                 nn.Conv2d(width, c, 1),
@@ -137,7 +138,7 @@ class CoupledDiscriminators(nn.Module):
 
     def __init__(self, channels: tuple[int, int], side_px: int, width: int, n_classes: int) -> None:
         super().__init__()
-        self.own = nn.ModuleList(_convolution(c, width) for c in channels)
+        self.own = _alike(_convolution(c, width) for c in channels)
         sizes = [width * 2**i for i in range(len(DROPOUT))]
         self.tied = nn.ModuleList(_convolution(i, o) for i, o in pairwise(sizes))
         self.dropouts = nn.ModuleList(nn.Dropout(p) for p in DROPOUT)
@@ -159,6 +160,19 @@ class CoupledDiscriminators(nn.Module):
             features = stage(x)
             x = dropout(features)
         return self.is_real(x).flatten(), self.classes(x).flatten(1), features
+
+
+def _alike(parts: Iterable[nn.Module]) -> nn.ModuleList:
+    """Return both domains' parts with the same first weights, where they have the same shapes.
+
+    So an image means the same in both domains at the start. Otherwise adversarial terms, to which
+    any pairing of the domains' classes is as good, find one before the true one can be seen.
+    """
+    first, second = parts
+    weights = first.state_dict()
+    if all(weights[name].shape == value.shape for name, value in second.state_dict().items()):
+        second.load_state_dict(weights)
+    return nn.ModuleList([first, second])
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
