@@ -165,8 +165,8 @@ class CoupledDiscriminators(nn.Module):
 def _alike(parts: Iterable[nn.Module]) -> nn.ModuleList:
     """Return both domains' parts with the same first weights, where they have the same shapes.
 
-    So an image means the same in both domains at the start. Otherwise adversarial terms, to which
-    any pairing of the domains' classes is as good, find one before the true one can be seen.
+    So an image means the same in both domains at the start: which class of one is which of the
+    other is nothing that adversarial terms could tell.
     """
     first, second = parts
     weights = first.state_dict()
