@@ -1,12 +1,11 @@
 from dataclasses import replace
-from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 import torch
 import zarr
+from saved_images import random_image, save_image
 
 from napari_unit_training.config_tables import DomainSettings
 from napari_unit_training.data import image_files
@@ -17,34 +16,12 @@ CROP = 16
 PLAIN = DomainSettings(name="cells")
 
 
-def _random(*shape: int, dtype: str = "uint16") -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 250, shape).astype(dtype)
-
-
-def _save(folder: Path, name: str, pixels: np.ndarray) -> None:
-    folder.mkdir(exist_ok=True)
-    if name.endswith(".png"):
-        (folder / name).write_bytes(imagecodecs.png_encode(pixels))
-    elif name.endswith(".jpg"):
-        (folder / name).write_bytes(imagecodecs.jpeg_encode(pixels))
-    else:
-        rgb = pixels.ndim == 3 and pixels.shape[2] == 3
-        tifffile.imwrite(folder / name, pixels, photometric="rgb" if rgb else "minisblack")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "microscope"
-    path.mkdir()
-    return path
-
-
 def test_mixed_files_of_one_kind_become_one_domain(folder):
-    _save(folder, "a.tif", _random(20, 30))
-    _save(folder, "b.png", _random(16, 16, dtype="uint8"))
-    _save(folder, "c.jpg", _random(40, 17, dtype="uint8"))
-    _save(folder, "d.tiff", _random(18, 18, dtype="float32") / 7)
-    _save(folder, "e.PNG".lower(), _random(19, 19) * 200)
+    save_image(folder, "a.tif", random_image(20, 30))
+    save_image(folder, "b.png", random_image(16, 16, dtype="uint8"))
+    save_image(folder, "c.jpg", random_image(40, 17, dtype="uint8"))
+    save_image(folder, "d.tiff", random_image(18, 18, dtype="float32") / 7)
+    save_image(folder, "e.PNG".lower(), random_image(19, 19) * 200)
     (folder / "notes.txt").write_text("not an image")
     (folder / ".hidden.tif").write_text("nor this")
     loaded = load_domain(folder, PLAIN, CROP)
@@ -69,7 +46,7 @@ def test_mixed_files_of_one_kind_become_one_domain(folder):
 def test_percentiles_map_each_image_by_its_own_and_the_medians_are_kept(folder):
     for index, top in enumerate((100, 1000, 3000)):
         pixels = np.linspace(top / 10, top, 400, dtype=np.float32).reshape(20, 20)
-        _save(folder, f"{index}.tif", pixels)
+        save_image(folder, f"{index}.tif", pixels)
     loaded = load_domain(folder, replace(PLAIN, scaling="percentiles:0,50"), CROP)
     scaling = loaded.domain.scaling
     assert (scaling.kind, scaling.low, scaling.high) == ("percentiles", 0, 50)
@@ -80,7 +57,7 @@ def test_percentiles_map_each_image_by_its_own_and_the_medians_are_kept(folder):
 
 
 def test_a_range_is_the_same_for_all_images(folder):
-    _save(folder, "a.tif", np.full((16, 16), 50, np.uint16) + np.eye(16, dtype=np.uint16) * 50)
+    save_image(folder, "a.tif", np.full((16, 16), 50, np.uint16) + np.eye(16, dtype=np.uint16) * 50)
     loaded = load_domain(folder, replace(PLAIN, scaling="range:0,200"), CROP)
     assert loaded.images[0].held.unique().tolist() == [-0.5, 0.0]
     assert loaded.domain.scaling.kind == "range"
@@ -89,24 +66,24 @@ def test_a_range_is_the_same_for_all_images(folder):
 @pytest.mark.parametrize(
     ("pixels", "kind"),
     [
-        (_random(16, 16, 3, dtype="uint8"), "range"),
-        (_random(16, 16, 3, dtype="uint16"), "percentiles"),
-        (_random(16, 16, dtype="uint8"), "percentiles"),
+        (random_image(16, 16, 3, dtype="uint8"), "range"),
+        (random_image(16, 16, 3, dtype="uint16"), "percentiles"),
+        (random_image(16, 16, dtype="uint8"), "percentiles"),
     ],
 )
 def test_only_8_bit_rgb_defaults_to_its_full_range(folder, pixels, kind):
-    _save(folder, "a.png", pixels)
+    save_image(folder, "a.png", pixels)
     scaling = load_domain(folder, PLAIN, CROP).domain.scaling
     bounds = {"range": (0, 255), "percentiles": (0.1, 99.9)}
     assert (scaling.kind, scaling.low, scaling.high) == (kind, *bounds[kind])
 
 
 def test_colours_get_their_names_and_others_numbers(folder, tmp_path):
-    _save(folder, "a.png", _random(16, 16, 3, dtype="uint8"))
+    save_image(folder, "a.png", random_image(16, 16, 3, dtype="uint8"))
     assert load_domain(folder, PLAIN, CROP).domain.channels == ("red", "green", "blue")
     other = tmp_path / "other"
     other.mkdir()
-    tifffile.imwrite(other / "a.tif", _random(2, 16, 16), metadata={"axes": "CYX"})
+    tifffile.imwrite(other / "a.tif", random_image(2, 16, 16), metadata={"axes": "CYX"})
     assert load_domain(other, PLAIN, CROP).domain.channels == ("channel 0", "channel 1")
     named = replace(PLAIN, channels=("DAPI", "actin"))
     assert load_domain(other, named, CROP).domain.channels == ("DAPI", "actin")
@@ -115,13 +92,13 @@ def test_colours_get_their_names_and_others_numbers(folder, tmp_path):
 
 
 def test_an_unnamed_domain_is_called_as_its_folder(folder):
-    _save(folder, "a.tif", _random(16, 16))
+    save_image(folder, "a.tif", random_image(16, 16))
     assert load_domain(folder, DomainSettings(), CROP).domain.name == "microscope"
 
 
 def test_alpha_is_dropped_with_a_note(folder):
-    _save(folder, "a.png", _random(16, 16, 4, dtype="uint8"))
-    _save(folder, "b.png", _random(16, 16, 3, dtype="uint8"))
+    save_image(folder, "a.png", random_image(16, 16, 4, dtype="uint8"))
+    save_image(folder, "b.png", random_image(16, 16, 3, dtype="uint8"))
     loaded = load_domain(folder, PLAIN, CROP)
     assert loaded.domain.n_channels == 3
     assert len(loaded.notes) == 1
@@ -130,94 +107,17 @@ def test_alpha_is_dropped_with_a_note(folder):
 
 
 def test_the_fingerprint_sees_pixels_and_names(folder):
-    _save(folder, "a.tif", _random(16, 16))
+    save_image(folder, "a.tif", random_image(16, 16))
     first = load_domain(folder, PLAIN, CROP).fingerprint
     assert load_domain(folder, PLAIN, CROP).fingerprint == first
     (folder / "a.tif").rename(folder / "b.tif")
     second = load_domain(folder, PLAIN, CROP).fingerprint
-    _save(folder, "b.tif", _random(16, 16).T)
+    save_image(folder, "b.tif", random_image(16, 16).T)
     assert len({first, second, load_domain(folder, PLAIN, CROP).fingerprint}) == 3
 
 
-def test_a_missing_folder(tmp_path):
-    with pytest.raises(TrainingError, match=r"There is no .*nowhere; give a folder"):
-        load_domain(tmp_path / "nowhere", PLAIN, CROP)
-
-
-def test_a_folder_without_images(folder):
-    (folder / "notes.txt").write_text("x")
-    with pytest.raises(TrainingError, match=r"has no images; it needs files that end in \.tif"):
-        load_domain(folder, PLAIN, CROP)
-
-
-def _bad(kind: str) -> np.ndarray:
-    flat = np.full((16, 16), 7, np.uint16)
-    speck = np.zeros((16, 16), np.float32)
-    holes = _random(16, 16, dtype="float32")
-    holes[3, 3] = np.nan if kind == "nan" else np.inf
-    return {
-        "small": _random(15, 40),
-        "constant": flat,
-        "nan": holes,
-        "inf": holes,
-        "complex": speck + 1j * speck,
-        "bool": speck > 0,
-        "rgb": _random(16, 16, 3),
-    }[kind]
-
-
-@pytest.mark.parametrize(
-    ("kind", "sentence"),
-    [
-        ("small", r"are smaller than the crop of 16 x 16 pixels; .*: bad\.tif \(15 x 40\)\."),
-        ("constant", r"have the same value everywhere; take them out: bad\.tif\."),
-        ("nan", r"hold NaN or infinite pixels; replace them: bad\.tif\."),
-        ("inf", r"hold NaN or infinite pixels; replace them: bad\.tif\."),
-        ("complex", r"hold no real numbers; .*: bad\.tif \(complex"),
-        ("bool", r"hold no real numbers; .*: bad\.tif \(bool\)"),
-        ("rgb", r"differing numbers of channels \(1: good\.tif; 3: bad\.tif\)"),
-    ],
-)
-def test_each_bad_image_has_its_sentence_and_is_named(folder, kind, sentence):
-    _save(folder, "good.tif", _random(16, 16))
-    _save(folder, "bad.tif", _bad(kind))
-    with pytest.raises(TrainingError, match=sentence) as caught:
-        load_domain(folder, PLAIN, CROP)
-    assert "1 of the images" in str(caught.value) or kind == "rgb"
-
-
-def test_unreadable_files_are_named_together(folder):
-    _save(folder, "good.tif", _random(16, 16))
-    (folder / "one.png").write_bytes(b"nonsense")
-    np.save(folder / "two.npy", _random(6, 16, 16))
-    expected = r"2 of the images .* cannot be used.*: one\.png \(is no TIFF.*two\.npy \(.*3 axes"
-    with pytest.raises(TrainingError, match=expected):
-        load_domain(folder, PLAIN, CROP)
-
-
-def test_bad_images_are_left_out_only_where_that_is_asked_for(folder):
-    for index in range(3):
-        _save(folder, f"good{index}.tif", _random(20, 20))
-    _save(folder, "flat.tif", _bad("constant"))
-    _save(folder, "holes.tif", _bad("nan"))
-    _save(folder, "small.tif", _bad("small"))
-    _save(folder, "rgb.tif", _bad("rgb"))
-    (folder / "torn.png").write_bytes(b"nonsense")
-    loaded = load_domain(folder, PLAIN, CROP, skip_bad=True)
-    assert [image.path.name for image in loaded.images] == ["good0.tif", "good1.tif", "good2.tif"]
-    said = " ".join(loaded.notes)
-    assert all(f"{name}." in said for name in ("flat", "holes", "small", "rgb", "torn"))
-    assert loaded.notes[0].startswith("Left out: 1 of the images in ")
-
-
-def test_a_source_of_bad_images_alone_is_refused_all_the_same(folder):
-    _save(folder, "flat.tif", _bad("constant"))
-    with pytest.raises(TrainingError, match="have the same value everywhere"):
-        load_domain(folder, PLAIN, CROP, skip_bad=True)
-
-
 def test_every_plane_of_a_stack_is_an_image(folder):
-    stack = _random(4, 3, 20, 24)
+    stack = random_image(4, 3, 20, 24)
     metadata = {"axes": "ZCYX"}
     tifffile.imwrite(folder / "a.ome.tif", stack, ome=True, metadata=metadata)
     loaded = load_domain(folder, PLAIN, CROP)
@@ -233,23 +133,23 @@ def test_every_plane_of_a_stack_is_an_image(folder):
 
 
 def test_axes_that_files_do_not_name_are_said(folder):
-    np.save(folder / "a.npy", _random(3, 20, 24))
+    np.save(folder / "a.npy", random_image(3, 20, 24))
     loaded = load_domain(folder, replace(PLAIN, axes="CYX"), CROP)
     assert loaded.domain.n_channels == 3
     assert load_domain(folder, replace(PLAIN, axes="ZYX"), CROP).images[0].n_planes == 3
 
 
 def test_a_zarr_is_an_image_among_others(folder):
-    _save(folder, "a.tif", _random(30, 30))
+    save_image(folder, "a.tif", random_image(30, 30))
     array = zarr.create_array(folder / "b.zarr", shape=(40, 50), dtype="u2", chunks=(16, 16))
-    array[...] = _random(40, 50)
+    array[...] = random_image(40, 50)
     loaded = load_domain(folder, PLAIN, CROP)
     assert [(i.path.name, i.height) for i in loaded.images] == [("a.tif", 30), ("b.zarr", 40)]
 
 
 def test_what_does_not_fit_is_read_crop_by_crop_to_the_same_bits(folder):
     for index in range(3):
-        _save(folder, f"{index}.tif", np.random.default_rng(index).integers(0, 999, (40, 50)))
+        save_image(folder, f"{index}.tif", np.random.default_rng(index).integers(0, 999, (40, 50)))
     held = load_domain(folder, PLAIN, CROP)
     read = load_domain(folder, PLAIN, CROP, hold_bytes=4 * 40 * 50)
     assert [image.held is None for image in held.images] == [False] * 3
@@ -263,7 +163,7 @@ def test_decoded_pixels_are_let_go(folder, monkeypatch):
     """Formats that cannot be read in parts would fill the memory that was not given to them."""
     monkeypatch.setattr(image_files, "MAX_DECODED_BYTES", 3 * 20 * 20)
     for index in range(6):
-        _save(folder, f"{index}.png", _random(20, 20, dtype="uint8"))
+        save_image(folder, f"{index}.png", random_image(20, 20, dtype="uint8"))
     held = load_domain(folder, PLAIN, CROP)
     assert not held.images[0].files._open
     read = load_domain(folder, PLAIN, CROP, hold_bytes=0)
@@ -274,67 +174,18 @@ def test_decoded_pixels_are_let_go(folder, monkeypatch):
 def test_windows_are_those_of_a_translation(folder):
     """What the networks see of an image in training, they see of it later."""
     pixels = np.random.default_rng(0).gamma(2.0, 900.0, (90, 70)).astype("u2")
-    _save(folder, "a.tif", pixels)
+    save_image(folder, "a.tif", pixels)
     (image,) = load_domain(folder, PLAIN, CROP).images
     low, high = np.percentile(pixels, (0.1, 99.9))
     assert image.window.low == pytest.approx((low,))
     assert image.window.high == pytest.approx((high,))
 
 
-def test_a_damaged_tile_is_found_before_the_training_starts(folder):
-    path = folder / "a.tif"
-    tifffile.imwrite(path, _random(64, 64), tile=(32, 32), compression="zlib")
-    with tifffile.TiffFile(path) as tif:
-        start = tif.pages[0].dataoffsets[2]
-    with path.open("rb+") as file:
-        file.seek(start)
-        file.write(b"\0" * 30)
-    with pytest.raises(TrainingError, match=r"cannot be read to their end; .*: a\.tif \(.*damaged"):
-        load_domain(folder, PLAIN, CROP)
-
-
 def test_many_files_are_not_all_open_at_once(folder, monkeypatch):
     monkeypatch.setattr(image_files, "MAX_OPEN", 2)
     for index in range(5):
-        _save(folder, f"{index}.tif", _random(20, 20))
+        save_image(folder, f"{index}.tif", random_image(20, 20))
     read = load_domain(folder, PLAIN, CROP, hold_bytes=0)
     crops = [image.crop(0, 0, 0, CROP) for image in read.images]
     assert len(read.images[0].files._open) == 2
     assert all(torch.equal(crop, crops[0]) for crop in crops)
-
-
-def test_problems_of_several_images_are_told_together_and_cut_short(folder):
-    for index in range(8):
-        _save(folder, f"{index}.tif", np.zeros((16, 16), np.uint8))
-    _save(folder, "small.tif", _random(4, 4))
-    with pytest.raises(TrainingError) as caught:
-        load_domain(folder, PLAIN, CROP)
-    text = str(caught.value)
-    assert "small.tif (4 x 4)" in text
-    assert "8 of the images" in text
-    assert "4.tif and 3 more" in text
-
-
-@pytest.mark.parametrize(
-    ("scaling", "sentence"),
-    [
-        ("minmax", "it must be 'auto', 'percentiles:LOW,HIGH' or 'range:LOW,HIGH'"),
-        ("range:0", "it must be 'auto'"),
-        ("range:0,1,2", "it must be 'auto'"),
-        ("range:a,b", "it must be 'auto'"),
-        ("range:5,5", "LOW must be below HIGH"),
-        ("range:nan,5", "LOW must be below HIGH"),
-        ("percentiles:-1,99", "percentiles lie from 0 to 100"),
-        ("percentiles:1,101", "percentiles lie from 0 to 100"),
-    ],
-)
-def test_a_scaling_that_maps_nothing_is_refused(folder, scaling, sentence):
-    _save(folder, "a.tif", _random(16, 16))
-    with pytest.raises(TrainingError, match=sentence):
-        load_domain(folder, replace(PLAIN, scaling=scaling), CROP)
-
-
-def test_a_domain_name_with_blanks_around_is_refused(folder):
-    _save(folder, "a.tif", _random(16, 16))
-    with pytest.raises(TrainingError, match="' cells'"):
-        load_domain(folder, replace(PLAIN, name=" cells"), CROP)
