@@ -22,7 +22,7 @@ PLAIN = replace(
         brightness_spread=(0, 0), texture=(0, 0), noise=(0, 0), compact_fraction=(0, 0),
     ),
     nucleus_density=(1.2, 1.2), ground_density=(0.3, 0.3), ground_texture=(0, 0),
-    ground_hematoxylin=(0, 0), lumen_chance=0.0, tint=0.0, noise=(0, 0),
+    ground_hematoxylin=(0, 0), fibre_chance=0.0, lumen_chance=0.0, tint=0.0, noise=(0, 0),
 )  # fmt: skip
 
 
@@ -66,6 +66,25 @@ def test_some_sections_have_regions_without_tissue():
     assert not any((image[..., 1] > 240).any() for image in closed)
 
 
+def _anisotropy(image: np.ndarray) -> float:
+    """Return how much more the steepest direction changes than the flattest, from 0 to 1."""
+    gy, gx = np.gradient(image[..., 1].astype(float))
+    tensor = np.array([[(gy * gy).mean(), (gy * gx).mean()], [(gy * gx).mean(), (gx * gx).mean()]])
+    low, high = np.linalg.eigvalsh(tensor)
+    return float((high - low) / (high + low))
+
+
+def test_fibres_run_along_each_other_around_the_nuclei():
+    bare = replace(PLAIN, nuclei=replace(PLAIN.nuclei, foreground_fraction=(0.001, 0.001)))
+    fine = replace(bare, ground_texture=(0.3, 0.3))
+    strands = replace(bare, fibre_chance=1.0, fibres=(0.4, 0.4))
+    for seed in range(4):
+        without, with_them = (simulate_tissue(s, seed).image for s in (fine, strands))
+        assert _anisotropy(with_them) > 0.3 > _anisotropy(without)
+    nuclei = simulate_tissue(replace(PLAIN, fibre_chance=1.0), 2)
+    assert np.array_equal(nuclei.labels, simulate_tissue(PLAIN, 2).labels)
+
+
 def test_colors_differ_between_sections_by_the_tint():
     still, tinted = (
         np.std([simulate_tissue(replace(PLAIN, tint=t), s).image.mean((0, 1)) for s in range(6)], 0)
@@ -77,6 +96,7 @@ def test_colors_differ_between_sections_by_the_tint():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"fibre_chance": 1.5}, "fibre_chance is 1.5; give a chance"),
         ({"nucleus_density": (2.0, 1.0)}, "nucleus_density is .*the lowest first"),
         ({"ground_density": (0.0, 3.0)}, "ground_density is .*between 0 and 2"),
         ({"lumen_chance": 1.5}, "lumen_chance is 1.5; give a chance from 0 to 1"),

@@ -2,7 +2,8 @@
 
 The same plan of nuclei as in fluorescence, seen in transmitted light: hematoxylin in the nuclei,
 eosin and some hematoxylin around them, and Beer and Lambert's law. Real sections are matched in
-geometry and broad color only; chromatin, fibres and optics are left to the translation network.
+geometry and broad color only, and in where fibres run; chromatin and optics are left to the
+translation network.
 """
 
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,11 @@ class TissueSettings:
         Its relative standard deviation within a section.
     ground_hematoxylin : tuple of float
         Part of it that is hematoxylin; the rest is eosin.
+    fibre_chance : float
+        Chance of a section to have fibres.
+    fibres : tuple of float
+        Their optical density where they are, over that of the ground: the relative standard
+        deviation across them.
     lumen_chance : float
         Chance of a section to have regions without tissue.
     tint : float
@@ -71,6 +77,8 @@ class TissueSettings:
     ground_density: Range = (0.1, 0.5)
     ground_texture: Range = (0.05, 0.25)
     ground_hematoxylin: Range = (0.0, 0.8)
+    fibre_chance: float = 0.6
+    fibres: Range = (0.1, 0.5)
     lumen_chance: float = 0.4
     tint: float = 0.08
     noise: Range = (0.5, 3.0)
@@ -79,8 +87,10 @@ class TissueSettings:
         """Refuse what no section can have."""
         for name, low, high in _LIMITS:
             check_range(name, getattr(self, name), low, high)
-        if not 0.0 <= self.lumen_chance <= 1.0:
-            raise ValueError(f"lumen_chance is {self.lumen_chance}; give a chance from 0 to 1.")
+        for name in ("fibre_chance", "lumen_chance"):
+            chance = getattr(self, name)
+            if not 0.0 <= chance <= 1.0:
+                raise ValueError(f"{name} is {chance}; give a chance from 0 to 1.")
         if not 0.0 <= self.tint <= 0.5:
             raise ValueError(f"tint is {self.tint}; give a deviation from 0 to 0.5.")
 
@@ -90,6 +100,7 @@ _LIMITS = (
     ("ground_density", 0.0, 2.0),
     ("ground_texture", 0.0, 1.0),
     ("ground_hematoxylin", 0.0, 1.0),
+    ("fibres", 0.0, 1.0),
     ("noise", 0.0, 50.0),
 )
 
@@ -161,12 +172,33 @@ def _ground(
     """Draw the optical density of what is around nuclei, as if there were none."""
     level, texture = rng.uniform(*settings.ground_density), rng.uniform(*settings.ground_texture)
     fine, coarse = (smooth_field(shape, rng.uniform(*s), rng) for s in ((2.0, 6.0), (12.0, 50.0)))
-    ground = level * np.clip(1.0 + texture * (0.6 * fine + 0.8 * coarse), 0.0, None)
+    relative = 1.0 + texture * (0.6 * fine + 0.8 * coarse)
+    if rng.random() < settings.fibre_chance:
+        relative += rng.uniform(*settings.fibres) * _fibres(shape, rng)
+    ground = level * np.clip(relative, 0.0, None)
     if rng.random() < settings.lumen_chance:
         where = smooth_field(shape, rng.uniform(0.2, 0.6) * max(shape), rng)
         share = rng.uniform(0.0, 1.0)
         ground *= 1.0 / (1.0 + np.exp(np.clip(12.0 * (where - share), -50.0, 50.0)))
     return ground.astype(np.float32)
+
+
+def _fibres(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw wavy strands side by side, of about unit variance where they are, in parts of a section.
+
+    Across them density is a random function of one coordinate; waves bend that coordinate.
+    """
+    angle = rng.uniform(0.0, np.pi)
+    y, x = np.indices(shape)
+    across = y * np.cos(angle) + x * np.sin(angle)
+    wave_px = rng.uniform(25.0, 120.0)
+    across = across + wave_px * rng.uniform(0.05, 0.35) * smooth_field(shape, wave_px, rng)
+    position = (across - across.min()) / rng.uniform(1.5, 4.0)
+    strands = rng.standard_normal(int(position.max()) + 2)
+    where = smooth_field(shape, rng.uniform(15.0, 80.0), rng)
+    drawn: NDArray[np.float64] = np.interp(position, np.arange(strands.size), strands)
+    drawn /= 1.0 + np.exp(-3.0 * where)
+    return drawn
 
 
 def _tinted(
