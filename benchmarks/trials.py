@@ -184,6 +184,11 @@ def run_trials(
     Returns
     -------
     What was measured of the wanted trials, in their order.
+
+    Raises
+    ------
+    SystemExit
+        If trials failed, after all others are done and kept; or if the file is another comparison's.
     """
     wanted = list(trials)
     kept: list[Numbers] = []
@@ -197,16 +202,22 @@ def run_trials(
         kept = before["trials"]
     missing = [t for t in wanted if not any(t.is_in(numbers) for numbers in kept)]
     result = {**header, **provenance(PACKAGES, 0)}
+    failed: list[str] = []
     # a process per trial: torch keeps memory, and a crash costs one
     with ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
     ) as pool:
-        running = [pool.submit(do, trial) for trial in missing]
+        running = {pool.submit(do, trial): trial for trial in missing}
         for done in as_completed(running):
+            if error := done.exception():  # those that come after it count all the same
+                failed.append(f"{running[done].name}, seed {running[done].seed}: {error}")
+                continue
             numbers = done.result()
             same = (numbers["name"], numbers["seed"])
             kept = [k for k in kept if (k["name"], k["seed"]) != same] + [numbers]
             write_result(out, result | {"trials": kept})
+    if failed:
+        raise SystemExit("\n".join([f"{len(failed)} of {len(missing)} trials failed:", *failed]))
     return [next(n for n in kept if t.is_in(n)) for t in wanted]
 
 

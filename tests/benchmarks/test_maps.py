@@ -155,10 +155,12 @@ def test_the_table_has_medians_over_seeds_beside_the_papers_figures(tmp_path: Pa
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-def test_every_switch_changes_the_base_to_settings_that_exist() -> None:
-    base = settings_from(merge(read_preset("default"), switches.REDUCED))
-    for name, change in {**switches.SWITCHES, **switches.PAPER}.items():
-        made = settings_from(merge(read_preset("default"), switches.REDUCED, change))
+@pytest.mark.parametrize("group", switches.GROUPS)
+def test_every_switch_changes_the_base_to_settings_that_exist(group: str) -> None:
+    shared, changes = switches.GROUPS[group]
+    base = settings_from(merge(read_preset("default"), shared))
+    for name, change in changes.items():
+        made = settings_from(merge(read_preset("default"), shared, change))
         assert made != base, name
 
 

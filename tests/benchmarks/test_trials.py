@@ -24,6 +24,13 @@ def stand_in(trial: Trial, log: Path) -> trials.Numbers:
     return trial.as_dict() | {"curve": [{"images": trial.images, "score": trial.seed + 0.5}]}
 
 
+def failing(trial: Trial, log: Path) -> trials.Numbers:
+    """Fail in the first seed."""
+    if trial.seed == 0:
+        raise ValueError("gone wrong")
+    return stand_in(trial, log)
+
+
 def brightness(loaded: object) -> dict[str, float]:
     """Score a model by nothing that matters."""
     return {"weights": float(sum(p.numel() for p in loaded.model.parameters()))}
@@ -53,6 +60,15 @@ def test_a_file_of_another_comparison_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="trials of another split; give another --out"):
         trials.run_trials([trial], do, out, jobs=1, header={"split": "validation"})
     assert out.read_bytes() == before
+
+
+def test_one_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    do = partial(failing, log=tmp_path / "log")
+    wanted = [Trial("one", seed, 10, {}) for seed in (0, 1, 2)]
+    with pytest.raises(SystemExit, match=r"1 of 3 trials failed:\none, seed 0: gone wrong"):
+        trials.run_trials(wanted, do, out, jobs=1, header={})
+    assert [trial["seed"] for trial in json.loads(out.read_text())["trials"]] == [1, 2]
 
 
 @pytest.mark.parametrize("other", [{"images": 11}, {"settings": {"width": 3}}, {"preset": "hour"}])

@@ -77,7 +77,7 @@ def settings() -> TrainSettings:
         decay_fraction=0.5,
         ema_half_life_images=4,
         ema_ramp=0.5,
-        augmentation=Augmentation(),
+        augmentation=Augmentation(brightness=0.05, contrast=0.1, gamma=0.1),
         precision="float32",
         device="cpu",
         seed=3,

@@ -89,9 +89,9 @@ class Augmentation:
     horizontal_flip: bool = True
     vertical_flip: bool = True
     rotate_90: bool = True
-    brightness: float = 0.05
-    contrast: float = 0.1
-    gamma: float = 0.1
+    brightness: float = 0.0
+    contrast: float = 0.0
+    gamma: float = 0.0
     rotation: float = 0.0
     scale: float = 0.0
     blur: float = 0.0

@@ -5,6 +5,7 @@ from dataclasses import fields
 import pytest
 import torch
 
+from napari_unit_training.config_tables import LossWeights
 from napari_unit_training.methods.unit import Pair, Terms, Unit
 
 
@@ -89,3 +90,30 @@ def test_gradient_penalties_reach_their_discriminators_alone(unit, images):
     assert (fakes.a.shape, fakes.b.shape) == (images.a.shape, images.b.shape)
     unit.gradient_penalties(images, fakes).a.backward()
     assert _reached(unit) == {"discriminator a"}
+
+
+def _largest_gradient(unit: Unit, images: Pair) -> float:
+    unit.zero_grad()
+    unit.generator_pass(images).terms.weighted_sum(LossWeights()).backward()
+    return max(float(p.grad.abs().max()) for p in unit.model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("latent_noise", [True, False])
+def test_an_image_without_contrast_teaches_no_louder_than_others(unit, images, latent_noise):
+    """Each normalisation in a row would multiply its gradients by up to 316."""
+    unit.latent_noise = latent_noise
+    usual = _largest_gradient(unit, images)
+    for level in (-1.0, -0.4, 0.1, 0.3, 0.77):  # rounding spares some
+        flat = Pair(images.a, torch.full_like(images.b, level))
+        assert _largest_gradient(unit, flat) < 100 * usual
+
+
+@pytest.mark.parametrize("latent_noise", [True, False])
+def test_nor_does_a_translation_without_contrast(unit, images, latent_noise):
+    unit.latent_noise = latent_noise
+    usual = _largest_gradient(unit, images)
+    last = unit.model.decoders[1].blocks[-1].conv
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.fill_(-0.5)  # the same everywhere, and not yet saturated
+    assert _largest_gradient(unit, images) < 100 * usual

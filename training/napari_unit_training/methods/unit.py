@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from napari_unit.models.model import TranslationModel
 from napari_unit_training.config import Adversarial, CycleKl
 from napari_unit_training.config_tables import LossWeights
+from napari_unit_training.dither import dithered
 from napari_unit_training.frozen import frozen
 from napari_unit_training.losses import (
     adversarial_discriminator,
@@ -180,8 +181,10 @@ class Unit(nn.Module):
         share
             Which part of a batch they are.
         """
-        encoder_a, encoder_b = self.model.encoders
-        mean_a, mean_b = encoder_a(images.a), encoder_b(images.b)  # (B, 4 width, H/4, W/4)
+        mean_a, mean_b = (
+            self._encoded(0, images.a),
+            self._encoded(1, images.b),
+        )  # (B, 4 width, H/4, W/4)
         code_a, code_b = self._sampled(mean_a, share), self._sampled(mean_b, share)
         aa, ba = self._decoded(0, code_a, code_b)
         bb, ab = self._decoded(1, code_b, code_a)
@@ -219,8 +222,8 @@ class Unit(nn.Module):
         weights = self.weights
         if not (weights.cycle or weights.cycle_kl):
             return None, None
-        (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
-        mean_ab, mean_ba = encoder_b(fakes.b), encoder_a(fakes.a)
+        decoder_a, decoder_b = self.model.decoders
+        mean_ab, mean_ba = self._encoded(1, fakes.b), self._encoded(0, fakes.a)
         cycle_kl = Pair(kl_to_unit_normal(mean_ab), kl_to_unit_normal(mean_ba))
         if self.cycle_kl_codes == "both":
             cycle_kl = Pair(kl.a + cycle_kl.a, kl.b + cycle_kl.b)
@@ -233,17 +236,17 @@ class Unit(nn.Module):
     def _identity(self, images: Pair, share: Share) -> Pair | None:
         if not self.weights.identity:
             return None
-        (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
-        same_a = decoder_a(self._sampled(encoder_b(images.a), share))
-        same_b = decoder_b(self._sampled(encoder_a(images.b), share))
+        decoder_a, decoder_b = self.model.decoders
+        same_a = decoder_a(self._sampled(self._encoded(1, images.a), share))
+        same_b = decoder_b(self._sampled(self._encoded(0, images.b), share))
         return _l1(Pair(same_a, same_b), images)
 
     @torch.no_grad()
     def translations(self, images: Pair, share: Share = WHOLE) -> Pair:
         """Return noisy translations into each domain, (B, C, H, W), for the discriminators."""
-        (encoder_a, encoder_b), (decoder_a, decoder_b) = self.model.encoders, self.model.decoders
-        into_a = decoder_a(self._sampled(encoder_b(images.b), share))
-        into_b = decoder_b(self._sampled(encoder_a(images.a), share))
+        decoder_a, decoder_b = self.model.decoders
+        into_a = decoder_a(self._sampled(self._encoded(1, images.b), share))
+        into_b = decoder_b(self._sampled(self._encoded(0, images.a), share))
         return Pair(into_a, into_b)
 
     def reconstruction_terms(
@@ -252,7 +255,7 @@ class Unit(nn.Module):
         """Return L_VAE's terms of both auto-encoders that see `shown` and are to give `images`."""
         terms: dict[str, Tensor] = {}
         for index, name in enumerate("ab"):
-            mean = self.model.encoders[index](getattr(shown, name))
+            mean = self._encoded(index, getattr(shown, name))
             made = self.model.decoders[index](self._sampled(mean, share))
             terms[f"kl_{name}"] = kl_to_unit_normal(mean)
             terms[f"reconstruction_{name}"] = l1_distance(made, getattr(images, name))
@@ -272,6 +275,10 @@ class Unit(nn.Module):
             self._discriminator_loss(self.discriminators[0], images.a, fakes.a),
             self._discriminator_loss(self.discriminators[1], images.b, fakes.b),
         )
+
+    def _encoded(self, index: int, images: Tensor) -> Tensor:
+        mean: Tensor = self.model.encoders[index](dithered(images))
+        return mean
 
     def _sampled(self, mean: Tensor, share: Share) -> Tensor:
         return with_noise(mean, share) if self.latent_noise else mean
