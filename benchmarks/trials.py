@@ -188,7 +188,7 @@ def run_trials(
     Raises
     ------
     SystemExit
-        If trials failed, after all others are done and kept; or if the file is another comparison's.
+        If trials failed, after all others are done and kept; if the file is of another comparison.
     """
     wanted = list(trials)
     kept: list[Numbers] = []
