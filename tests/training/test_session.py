@@ -87,6 +87,15 @@ def test_weights_that_are_not_finite_are_seen(settings, make):
     assert not session.is_finite()
 
 
+def test_weights_that_can_never_change_again_are_noticed(settings, make):
+    session, data = make(settings)
+    session.step(data)
+    assert session.is_finite()
+    last = list(session.unit.model.parameters())[-1]
+    session.generator_optimiser.state[last]["exp_avg_sq"].fill_(torch.inf)
+    assert not session.is_finite()
+
+
 def test_the_auto_encoders_learn(settings, make):
     """Reconstruction of smooth images falls to less than half of what it starts from."""
     learning = replace(

@@ -290,7 +290,7 @@ class Run:
 
     def _save(self) -> Event:
         if not self.session.is_finite():
-            raise _TroubleError("not finite: weights")
+            raise _TroubleError("not finite: weights or their moments")
         path = save_checkpoint(self.folder.checkpoints, self._state(), is_good=self.watch.is_calm)
         self.saved_at = self.session.images_seen
         return self._told(CheckpointSaved(self.saved_at, path))

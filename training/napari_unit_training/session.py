@@ -256,9 +256,15 @@ class Session:
         _, self.images_seen, self.images_total, self.returns = order
 
     def is_finite(self) -> bool:
-        """Whether all weights, the averaged ones too, are numbers."""
+        """Whether all weights, the averaged ones too, are numbers, and can still change.
+
+        Where Adam's second moment is infinite, by one huge gradient, its weight stays for good.
+        """
         networks = (self.unit, self.averaged.model)
-        return all(bool(torch.isfinite(p).all()) for n in networks for p in n.parameters())
+        optimisers = (self.generator_optimiser, self.discriminator_optimiser)
+        weights = [p for network in networks for p in network.parameters()]
+        moments = [s["exp_avg_sq"] for o in optimisers for s in o.state.values()]
+        return all(bool(torch.isfinite(numbers).all()) for numbers in weights + moments)
 
     def state(self) -> dict[str, Any]:
         """Return all that `load_state` needs to go on exactly, as tensors and plain values."""
