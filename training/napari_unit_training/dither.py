@@ -3,7 +3,7 @@
 An instance normalisation divides by the deviation of its input, or by the square root of its eps
 (1e-5) where there is none: it multiplies gradients by up to 316. Of an image that is the same
 everywhere all maps are flat, so a dozen such layers in a row multiply them by 1e20 and more. One
-such image makes Adam's second moments infinite, and those weights never change again.
+such image makes Adam's second moments huge or infinite, and those weights hardly change again.
 """
 
 from functools import lru_cache
