@@ -15,6 +15,7 @@ from results_file import markdown_table, spread
 from trials import Numbers, Trial, add_arguments, run_trials, whereabouts
 
 Part = Literal["tuning", "validation"]
+Frames = Literal["alike", "own"]
 SETS = {"MNIST": "mnist", "USPS": "usps"}
 DIRECTIONS = (("MNIST", "USPS"), ("USPS", "MNIST"))
 PAPER: Mapping[str, Mapping[tuple[str, str], float]] = {
@@ -24,6 +25,8 @@ PAPER: Mapping[str, Mapping[tuple[str, str], float]] = {
 """Liu et al. 2017, table 3; CoGAN as quoted there."""
 METHODS = ("source-only", "cogan", "unit", "target-supervised")
 TUNING_SHARE = 0.15
+MARGINS_PX = {"MNIST": 0, "USPS": 3}
+"""That give digits the same share of both sets' images: 20 of 28 px, and 16 of 22."""
 STEPS = 4_000
 SETTINGS: Mapping[str, Any] = {
     "side_px": 16,
@@ -53,27 +56,36 @@ def trials_of(
     ]
 
 
-def prepare(data: Path, out: Path, part: Part) -> dict[str, Path]:
+def prepare(data: Path, out: Path, part: Part, frames: Frames) -> dict[str, Path]:
     """Return where both sets are, each with images to train on and to test with.
 
-    With ``"validation"`` they are the sets as they are. With ``"tuning"`` the end of the training
-    images is what is tested with, and the test images are not opened.
+    With ``"tuning"`` the end of the training images is what is tested with, and the test images are
+    not opened. With frames ``"alike"`` images get `MARGINS_PX`; with ``"own"`` they are as they
+    came.
     """
-    paths = {name: data / "digits" / f"{file}.npz" for name, file in SETS.items()}
-    if part == "validation":
-        return paths
     made = {}
-    for name, path in paths.items():
-        made[name] = out / f"{SETS[name]}_tuning.npz"
+    for name, file in SETS.items():
+        margin = MARGINS_PX[name] if frames == "alike" else 0
+        path = data / "digits" / f"{file}.npz"
+        if part == "validation" and not margin:
+            made[name] = path
+            continue
+        made[name] = out / f"{file}_{part}_{margin}px.npz"
         if made[name].is_file():
             continue
-        with np.load(path, allow_pickle=False) as file:
-            images, labels = file["x_train"], file["y_train"]
-        cut = round(len(images) * (1 - TUNING_SHARE))
+        with np.load(path, allow_pickle=False) as found:
+            images, labels = found["x_train"], found["y_train"]
+            if part == "validation":
+                tested, truth = found["x_test"], found["y_test"]
+            else:
+                cut = round(len(images) * (1 - TUNING_SHARE))
+                (images, tested), (labels, truth) = np.split(images, [cut]), np.split(labels, [cut])
+        around = ((0, 0), (margin, margin), (margin, margin))
         out.mkdir(parents=True, exist_ok=True)
         np.savez(
             made[name],
-            x_train=images[:cut], y_train=labels[:cut], x_test=images[cut:], y_test=labels[cut:],
+            x_train=np.pad(images, around), y_train=labels,
+            x_test=np.pad(tested, around), y_test=truth,
         )  # fmt: skip
     return made
 
@@ -133,16 +145,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_arguments(parser, seeds=3)
     parser.add_argument("--split", choices=("tuning", "validation"), default="validation")
+    parser.add_argument("--frames", choices=("alike", "own"), default="alike")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--set", type=json.loads, default={}, metavar="JSON", help="settings")
     args = parser.parse_args()
-    paths = prepare(args.data, args.work, args.split)
-    do = partial(
-        adapt_trial, paths=paths, work=args.work / f"runs_{args.split}", threads=args.threads
-    )
+    paths = prepare(args.data, args.work, args.split, args.frames)
+    runs = args.work / f"runs_{args.split}_{args.frames}"
+    do = partial(adapt_trial, paths=paths, work=runs, threads=args.threads)
     wanted = trials_of(args.methods, range(args.seeds), args.steps, args.set)
-    header = {"benchmark": "adaptation", "split": args.split}
+    header = {"benchmark": "adaptation", "split": args.split, "frames": args.frames}
     trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
     print(table(trials, args.methods))
 

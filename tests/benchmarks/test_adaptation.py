@@ -25,12 +25,32 @@ def digits(tmp_path: Path) -> Path:
 
 
 def test_tuning_tests_with_the_end_of_what_trains(digits: Path, tmp_path: Path) -> None:
-    paths = adaptation.prepare(digits, tmp_path / "out", "tuning")
+    paths = adaptation.prepare(digits, tmp_path / "out", "tuning", "own")
     with np.load(paths["USPS"]) as made, np.load(digits / "digits" / "usps.npz") as whole:
         assert np.array_equal(made["x_train"], whole["x_train"][:34])
         assert np.array_equal(made["x_test"], whole["x_train"][34:])
         assert np.array_equal(made["y_test"], whole["y_train"][34:])
-    assert adaptation.prepare(digits, tmp_path, "validation")["USPS"].parent == digits / "digits"
+    paths = adaptation.prepare(digits, tmp_path, "validation", "own")
+    assert paths["USPS"].parent == digits / "digits"
+
+
+@pytest.mark.parametrize("part", ["tuning", "validation"])
+def test_frames_alike_put_a_margin_around_usps_alone(
+    digits: Path, tmp_path: Path, part: adaptation.Part
+) -> None:
+    own = adaptation.prepare(digits, tmp_path / "out", part, "own")
+    alike = adaptation.prepare(digits, tmp_path / "out", part, "alike")
+    for name, margin in (("MNIST", 0), ("USPS", 3)):
+        with np.load(own[name]) as before, np.load(alike[name]) as after:
+            assert sorted(before.files) == sorted(after.files)
+            for images in ("x_train", "x_test"):
+                side = before[images].shape[1] + 2 * margin
+                assert after[images].shape[1:] == (side, side)
+                inside = slice(margin, side - margin)
+                assert np.array_equal(after[images][:, inside, inside], before[images])
+                assert after[images].sum() == before[images].sum()
+            for labels in ("y_train", "y_test"):
+                assert np.array_equal(after[labels], before[labels])
 
 
 def test_a_trial_adapts_and_says_how_good_it_is(digits: Path, tmp_path: Path) -> None:
@@ -39,7 +59,7 @@ def test_a_trial_adapts_and_says_how_good_it_is(digits: Path, tmp_path: Path) ->
         "method": "unit",
     }  # fmt: skip
     trial = Trial("unit, MNIST → USPS", 0, 2, settings)
-    paths = adaptation.prepare(digits, tmp_path, "validation")
+    paths = adaptation.prepare(digits, tmp_path, "validation", "alike")
     numbers = adaptation.adapt_trial(trial, paths, tmp_path / "runs", 1)
     assert trial.is_in(numbers)
     result = json.loads(next((tmp_path / "runs").glob("*/result.json")).read_text())
