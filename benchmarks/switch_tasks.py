@@ -36,7 +36,8 @@ class Kind:
     n_channels
         Of the images.
     measures
-        What is measured, the primary one first, larger is better; and digits to show.
+        What is measured, and digits to show; first that by which settings are sorted, of which
+        more is better.
     """
 
     n_channels: int
@@ -44,7 +45,7 @@ class Kind:
 
 
 TASKS: Mapping[str, Kind] = {
-    "maps": Kind(3, {"drawn_16": 3, "accuracy_16": 3, "accuracy_5": 3, "rmse": 1}),
+    "maps": Kind(3, {"accuracy_16": 3, "drawn_16": 3, "accuracy_5": 3, "rmse": 1}),
     "nuclei": Kind(1, {"realism": 3, "labels": 3, "kernel": 3, "sliced": 3}),
 }
 

@@ -164,12 +164,16 @@ def test_every_switch_changes_the_base_to_settings_that_exist(group: str) -> Non
         assert made != base, name
 
 
-def test_switches_are_sorted_by_what_they_gain_over_the_base_of_the_same_seed() -> None:
+def test_switches_are_sorted_by_what_they_add_to_the_base_of_the_same_seed() -> None:
     trials = [
         {**Trial(name, seed, 10, {}).as_dict(), "curve": [{"score": score + seed}]}
-        for name, score in (("default", 0.5), ("worse", 0.4), ("better", 0.7))
+        for name, score in (("worse", 0.4), ("better", 0.7), ("default", 0.5))
         for seed in (0, 1)
     ]
     lines = switches.table(trials, {"score": 2}).splitlines()[2:]
-    assert [line.split(" | ")[0] for line in lines] == ["| better", "| default", "| worse"]
-    assert lines[0] == "| better | 0.20 (0.20–0.20) | 1.20 (0.70–1.70) |"
+    assert lines == [
+        "| default | 1.00 (0.50 to 1.50) |",
+        "| better | +0.20 (+0.20 to +0.20) |",
+        "| worse | -0.10 (-0.10 to -0.10) |",
+    ]
+    assert switches.table(trials[::2], {"score": 2}).splitlines()[3] == "| better | +0.20 |"
