@@ -56,14 +56,15 @@ DISCRIMINATORS = {"discriminators", "discriminators.own.0", "discriminators.own.
 
 
 @pytest.mark.parametrize(
-    ("term", "reach"),
+    ("method", "term", "reach"),
     [
-        ("adversarial", DISCRIMINATORS),
-        ("feature", DISCRIMINATORS),
-        ("classification", {"discriminators", "discriminators.own.0"}),
+        ("unit", "adversarial", DISCRIMINATORS),
+        ("unit", "feature", DISCRIMINATORS),
+        ("unit", "classification", {"discriminators", "discriminators.own.0"}),
+        ("cogan", "adversarial", DISCRIMINATORS),
+        ("cogan", "classification", {"discriminators", "discriminators.own.0"}),
     ],
 )
-@pytest.mark.parametrize("method", ["unit", "cogan"])
 def test_discriminators_terms_reach_the_discriminators_alone(small, batch, method, term, reach):
     adaptation = _adaptation(small, method)
     terms = adaptation.discriminator_terms(batch, adaptation.generate(batch))
@@ -90,8 +91,9 @@ def test_cogan_has_no_encoders_and_makes_pairs_of_random_codes(small, batch):
     assert adaptation.encoders is None
     (made,) = adaptation.generate(batch)
     assert [tuple(i.shape) for i in made.images] == [(8, 3, 16, 16), (8, 1, 16, 16)]
-    terms, _ = adaptation.generator_terms(batch)
+    terms, made = adaptation.generator_terms(batch)
     assert set(terms) == {"adversarial"}
+    assert set(adaptation.discriminator_terms(batch, made)) == {"adversarial", "classification"}
 
 
 def test_the_features_of_corresponding_images_are_compared(small, batch):

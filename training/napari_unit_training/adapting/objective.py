@@ -172,12 +172,11 @@ class Adaptation(nn.Module):
             share = FAKE_SHARE if len(made) > 1 else 1.0
             fake += [share * nn.functional.softplus(x).mean() for x in is_real[n:].split(n)]
             features.append(top[n:].split(n))
-        pairs = zip(*features, strict=True)
-        return {
-            "adversarial": _sum(real) + _sum(fake),
-            "classification": classification,
-            "feature": _sum([l1_distance(one, other) for one, other in pairs]),
-        }
+        terms = {"adversarial": _sum(real) + _sum(fake), "classification": classification}
+        if self.encoders is not None:  # CoGAN has no such term
+            pairs = zip(*features, strict=True)
+            terms["feature"] = _sum([l1_distance(one, other) for one, other in pairs])
+        return terms
 
     def weighted_sum(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Return what is minimised."""

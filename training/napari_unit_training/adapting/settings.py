@@ -24,7 +24,7 @@ class AdaptationWeights:
         Of the cross-entropy of the labelled images' classes.
     feature
         Of the L1 distance of the discriminators' highest features of a pair of generated images
-        that correspond.
+        that correspond; UNIT's alone.
     reconstruction, kl
         Of the auto-encoders' L1 and Kullback-Leibler terms.
     cycle
@@ -51,8 +51,9 @@ class AdaptationSettings:
     ----------
     method
         ``"unit"``: UNIT, Liu et al. 2017, section 4.2. ``"cogan"``: two tied generators without
-        encoders (Liu, Tuzel 2016). ``"source-only"``: the classifier sees labelled source images
-        alone. ``"target-supervised"``: it sees labelled target images, what nothing can beat.
+        encoders and without the term on features (Liu, Tuzel 2016). ``"source-only"``: the
+        classifier sees labelled source images alone. ``"target-supervised"``: it sees labelled
+        target images, what nothing can beat.
     side_px
         Images are resized to squares of so many pixels: 16, 32 or 64.
     width
