@@ -26,7 +26,7 @@ PAPER: Mapping[str, Mapping[tuple[str, str], float]] = {
 METHODS = ("source-only", "cogan", "unit", "target-supervised")
 TUNING_SHARE = 0.15
 MARGINS_PX = {"MNIST": 0, "USPS": 3}
-"""That give digits the same share of both sets' images: 20 of 28 px, and 16 of 22."""
+"""That give digits nearly the same share of both sets' images: 20 of 28 px, and 16 of 22."""
 STEPS = 4_000
 SETTINGS: Mapping[str, Any] = {
     "side_px": 16,

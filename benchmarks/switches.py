@@ -90,14 +90,14 @@ def table(trials: Sequence[Numbers], keys: Mapping[str, int]) -> str:
     gains = {name: {key: _differences(trials, name, key) for key in keys} for name in names}
     first = next(iter(keys))
     names.sort(key=lambda name: -mean(gains[name][first]))
-    rows = [[BASE, *(mean_and_range(last(trials, BASE, key), n) for key, n in keys.items())]]
+    rows = [[BASE, *(_mean_and_range(last(trials, BASE, key), n) for key, n in keys.items())]]
     for name in names:
-        cells = (mean_and_range(gains[name][key], n, sign="+") for key, n in keys.items())
+        cells = (_mean_and_range(gains[name][key], n, sign="+") for key, n in keys.items())
         rows.append([name, *cells])
     return markdown_table(("", *keys), rows)
 
 
-def mean_and_range(values: Sequence[float], digits: int, sign: str = "") -> str:
+def _mean_and_range(values: Sequence[float], digits: int, sign: str = "") -> str:
     """Format values over seeds, ``0.431 (0.406 to 0.456)``; one value alone."""
     low, middle, high = (
         f"{value:{sign}.{digits}f}" for value in (min(values), mean(values), max(values))
