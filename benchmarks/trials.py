@@ -8,6 +8,8 @@ import argparse
 import json
 import math
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -205,7 +207,10 @@ def run_trials(
     failed: list[str] = []
     # a process per trial: torch keeps memory, and a crash costs one
     with ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_end_with_parent,
+        max_tasks_per_child=1,
     ) as pool:
         running = {pool.submit(do, trial): trial for trial in missing}
         for done in as_completed(running):
@@ -219,6 +224,18 @@ def run_trials(
     if failed:
         raise SystemExit("\n".join([f"{len(failed)} of {len(missing)} trials failed:", *failed]))
     return [next(n for n in kept if t.is_in(n)) for t in wanted]
+
+
+def _end_with_parent() -> None:
+    """End this process when the command is killed, or it would train on beside the next one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def whereabouts(threads: int) -> Numbers:

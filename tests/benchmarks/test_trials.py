@@ -1,8 +1,13 @@
 import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -49,6 +54,38 @@ def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
     kept = json.loads(out.read_text())
     assert {"benchmark", "command", "commit", "versions", "machine"} <= set(kept)
     assert len(kept["trials"]) == 3
+
+
+def waiting(trial: Trial, folder: Path) -> trials.Numbers:
+    """Say who is at it, and go on for longer than any test."""
+    (folder / "made").write_text(str(os.getpid()))
+    (folder / "made").rename(folder / "worker")
+    time.sleep(600)
+    return trial.as_dict()
+
+
+def _command(folder: Path) -> None:
+    do = partial(waiting, folder=folder)
+    trials.run_trials([Trial("one", 0, 10, {})], do, folder / "r.json", jobs=1, header={})
+
+
+def test_a_killed_command_leaves_no_trial_behind(tmp_path: Path) -> None:
+    command = multiprocessing.get_context("spawn").Process(target=_command, args=(tmp_path,))
+    command.start()
+    _wait_for(lambda: (tmp_path / "worker").is_file())
+    worker = psutil.Process(int((tmp_path / "worker").read_text()))
+    assert worker.is_running()
+    command.kill()
+    command.join()
+    gone, _ = psutil.wait_procs([worker], timeout=60)
+    assert gone == [worker]
+
+
+def _wait_for(happened: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_file_of_another_comparison_is_left_alone(tmp_path: Path) -> None:
