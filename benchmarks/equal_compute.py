@@ -26,8 +26,7 @@ class _BlankSession(Session):
 def arithmetic_per_image(settings: TrainSettings, n_channels: int) -> float:
     """Return floating-point operations of all convolutions per image, on average over steps.
 
-    What comes only now and then, such as a gradient penalty, counts by its share; a warm start
-    counts by what it costs.
+    What comes only now and then, such as a gradient penalty, counts by its share.
 
     Parameters
     ----------
@@ -40,15 +39,8 @@ def arithmetic_per_image(settings: TrainSettings, n_channels: int) -> float:
     names = tuple(f"channel {i}" for i in range(n_channels))
     domains = (Domain("a", names, scaling), Domain("b", names, scaling))
     session = _BlankSession(settings, domains, torch.device("cpu"))
-    n_warm = min(settings.warm_start_images, settings.images_total)
-    warm = 0.0
-    if n_warm:
-        warm = _operations(session)
-        session.images_seen = settings.warm_start_images
     every = settings.gradient_penalty_every if settings.gradient_penalty else 1
-    plain = sum(_operations(session) for _ in range(every)) / every
-    total = n_warm * warm + (settings.images_total - n_warm) * plain
-    return total / settings.images_total / settings.batch_size
+    return sum(_operations(session) for _ in range(every)) / every / settings.batch_size
 
 
 class _Counter(TorchDispatchMode):

@@ -23,7 +23,6 @@ SETTINGS: dict[str, Any] = {
     "device": "cpu",
     "precision": "float32",
     "batch_size": BATCH,
-    "warm_start_images": 2 * BATCH,
     "reuse_fakes": False,
     "gradient_penalty": 0.1,
     "gradient_penalty_every": 2,

@@ -39,7 +39,6 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "no latent noise": {"latent_noise": False},
     # off in the preset
     "gradient penalty": {"gradient_penalty": 1.0},
-    "warm start": {"warm_start_images": IMAGES // 10},
     "discriminators four times as fast": {"discriminator_learning_rate": 8e-4},
     "identity": {"weights": {"identity": 5.0}},
     "content": {"weights": {"content": 10.0}},

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_unit_training.augment import Augmenter, masked
+from napari_unit_training.augment import Augmenter
 from napari_unit_training.config_tables import Augmentation
 
 GEOMETRY = Augmentation(brightness=0, contrast=0, gamma=0)
@@ -144,14 +144,3 @@ def test_noise_has_the_deviation_that_was_asked_for():
     noisy = spread[spread > 0]
     assert 10 < len(noisy) < 30
     assert noisy.mean() == pytest.approx(0.1, rel=0.03)
-
-
-def test_masked_images_have_squares_of_grey_and_are_else_as_they_were():
-    torch.manual_seed(0)
-    images = torch.full((40, 2, 32, 32), 0.7)
-    shown = masked(images, 0.4)
-    squares = shown.unfold(2, 4, 4).unfold(3, 4, 4)  # (40, 2, 8, 8, 4, 4)
-    assert (squares == squares[..., :1, :1]).all()
-    assert ((shown == 0) | (shown == 0.7)).all()
-    assert (shown == 0).float().mean() == pytest.approx(0.4, abs=0.03)
-    assert torch.equal(shown[:, 0], shown[:, 1])

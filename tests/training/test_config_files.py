@@ -60,7 +60,7 @@ def test_the_presets_of_the_authors_code_are_theirs(name):
     assert (preset.betas, preset.weight_decay) == ((0.5, 0.999), 1e-4)
     assert (preset.decay_fraction, preset.ema_half_life_images) == (0, 0)
     assert (preset.spectral_norm, preset.reuse_fakes, preset.detail_gain) == (False, False, 0)
-    assert (preset.gradient_penalty, preset.warm_start_images) == (0, 0)
+    assert preset.gradient_penalty == 0
     assert preset.augmentation == Augmentation(
         vertical_flip=False, rotate_90=False, brightness=0, contrast=0, gamma=0
     )

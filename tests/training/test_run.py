@@ -200,31 +200,6 @@ def test_weights_that_are_not_finite_are_never_saved(quiet, folders, tmp_path, m
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_a_return_into_the_warm_start_is_not_judged_by_what_came_after_it(
-    settings, folders, tmp_path, monkeypatch
-):
-    warm = replace(
-        settings,
-        images_total=30,
-        warm_start_images=12,
-        cadence=Cadence(log=100, preview=1000, checkpoint=9),
-        watchdog=Watchdog(every_images=2, patience=2, grace_images=0),
-    )
-    step = Session.step
-
-    def black(self, data):
-        losses = step(self, data)
-        if self.images_seen > 12 and self.returns == 0:
-            images, fakes = self.last_batch
-            self.last_batch = (images, replace(fakes, b=torch.full_like(fakes.b, -1.0)))
-        return losses
-
-    monkeypatch.setattr(Session, "step", black)
-    events = list(train(warm, *folders, tmp_path / "run"))
-    assert len([event for event in events if isinstance(event, WentBack)]) == 1
-    assert isinstance(events[-1], Finished)
-
-
 def test_the_best_model_stays_known_over_a_return_and_a_break(
     settings, write_images, tmp_path, monkeypatch
 ):

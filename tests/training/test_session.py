@@ -124,16 +124,6 @@ def test_the_auto_encoders_learn(settings, make):
     assert end < start / 2
 
 
-def test_the_first_images_warm_the_auto_encoders_up(settings, make):
-    session, data = make(replace(settings, warm_start_images=4))
-    before = {n: p.detach().clone() for n, p in session.unit.discriminators.named_parameters()}
-    warm = [session.step(data), session.step(data)]
-    assert all(len(losses) == 4 for losses in warm)
-    after = dict(session.unit.discriminators.named_parameters())
-    assert all(torch.equal(before[n], after[n]) for n in before)
-    assert len(session.step(data)) == 14
-
-
 def test_the_gradient_penalty_comes_every_so_many_steps(settings, make):
     session, data = make(
         replace(settings, gradient_penalty=0.1, gradient_penalty_every=2, batch_size=2)

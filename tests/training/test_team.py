@@ -34,7 +34,6 @@ def everything(settings):
         settings,
         batch_size=3,
         images_total=7,
-        warm_start_images=3,
         reuse_fakes=False,
         gradient_penalty=0.1,
         gradient_penalty_every=2,

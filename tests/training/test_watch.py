@@ -80,12 +80,6 @@ def test_an_objective_that_runs_away_is_told() -> None:
     assert told[0] is None
 
 
-def test_a_warm_start_is_no_measure_of_what_follows() -> None:
-    watch = Watch(SETTINGS, LossWeights())
-    taken(watch, 20, losses={"reconstruction_a": 0.001}, variations={})
-    assert taken(watch, 20) == [None] * 20
-
-
 def test_it_goes_on_where_it_was() -> None:
     one, other = Watch(SETTINGS, LossWeights()), Watch(SETTINGS, LossWeights())
     black = {"variations": {"left": (0.0, 0.4)}}

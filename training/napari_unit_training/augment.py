@@ -8,10 +8,6 @@ import torch
 from torch import Tensor
 
 from napari_unit_training.config_tables import Augmentation
-from napari_unit_training.share import WHOLE, Share
-
-MASK_SQUARES = 8
-"""Along each side of a crop."""
 
 
 class Augmenter:
@@ -84,15 +80,3 @@ class Augmenter:
 
 def _about_one(deviation: float) -> tuple[float, float]:
     return 1.0 - deviation, 1.0 + deviation
-
-
-def masked(images: Tensor, fraction: float, share: Share = WHOLE) -> Tensor:
-    """Return images (B, C, H, W) with about a fraction of 8 x 8 squares set to zero, mid-grey.
-
-    Filling them in teaches what a domain's images look like (masked auto-encoding as a warm start
-    of translation: Torbunov et al. 2023, UVCGAN). Random numbers come from torch's
-    global generator; `share` says which part of a batch the images are.
-    """
-    hidden = share.uniform_for(images, 1, MASK_SQUARES, MASK_SQUARES) < fraction
-    grown = torch.nn.functional.interpolate(hidden.float(), images.shape[-2:]) > 0
-    return images.masked_fill(grown, 0.0)

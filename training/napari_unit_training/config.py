@@ -84,10 +84,6 @@ class TrainSettings:
         0: off.
     gradient_penalty_every
         Steps between two penalties, each of which counts so many times (Karras et al. 2020).
-    warm_start_images
-        First images of the run that train the two auto-encoders alone, to fill in masked parts.
-    warm_start_masked
-        Fraction of an image that is masked then.
     weights
         Of the terms of the objective.
     ema_half_life_images
@@ -145,8 +141,6 @@ class TrainSettings:
     reuse_fakes: bool = True
     gradient_penalty: float = 0.0
     gradient_penalty_every: int = 16
-    warm_start_images: int = 0
-    warm_start_masked: float = 0.4
     weights: LossWeights = field(default_factory=LossWeights)
     ema_half_life_images: int = 2_000
     ema_ramp: float = 0.05
@@ -180,8 +174,6 @@ class TrainSettings:
                 "halve_every_images": (0, 10**9),
                 "gradient_penalty": (0.0, 1e6),
                 "gradient_penalty_every": (1, 10**6),
-                "warm_start_images": (0, 10**9),
-                "warm_start_masked": (0.0, 0.9),
                 "ema_half_life_images": (0, 10**9),
                 "ema_ramp": (1e-6, 1.0),
                 "devices": (1, 4096),

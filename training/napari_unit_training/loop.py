@@ -171,20 +171,17 @@ def rehearse(
         sources = (source_a, source_b, validation)
         data = yield from _load(settings, sources, device, team)
         settings, estimated = _fitted(settings, data, device, team, fit=fit)
-        warm = settings.warm_start_images
-        n_images = max(settings.images_total, warm + (REHEARSED_STEPS + 1) * settings.batch_size)
+        n_images = max(settings.images_total, (REHEARSED_STEPS + 1) * settings.batch_size)
         settings_of_steps = replace(settings, images_total=n_images)
         session, data = _begin(settings_of_steps, data, device, team, validation is None)
         yield started(session, data)
-        warm_s = warm / _speed(session, data) if warm else 0.0
-        session.images_seen = warm
         speed = _speed(session, data)
     if settings.minutes:
         seconds = settings.minutes * 60
-        n_images = warm + int(max(0.0, seconds - warm_s) * speed)
+        n_images = int(seconds * speed)
     else:
         n_images = settings.images_total
-        seconds = warm_s + max(0, n_images - warm) / speed
+        seconds = n_images / speed
     yield Estimated(
         n_images,
         speed,
@@ -196,7 +193,7 @@ def rehearse(
 
 
 def _speed(session: Session, data: _Data) -> float:
-    """Return the images per second of a few steps from here on."""
+    """Return the images per second of a few steps."""
     with flushed_denormals():
         session.step(data)  # memory is taken and code compiled in the first
         began_s, before = time.monotonic(), session.images_seen

@@ -196,11 +196,9 @@ class Run:
         return events
 
     def _settle(self) -> bool:
-        """Fix the length of a run that has a time, once its speed after a warm start is known."""
+        """Fix the length of a run that has a time, once its speed is known."""
         session = self.session
         if self.budget is None or not session.is_open_ended:
-            return False
-        if session.images_seen <= session.settings.warm_start_images:
             return False
         session.settle(self.budget.images_in_all(session.images_seen, session.settings.batch_size))
         return not session.is_open_ended
@@ -225,12 +223,12 @@ class Run:
         return self._told(report)
 
     def _look(self, losses: dict[str, Tensor]) -> Look:
-        variations = {}
-        if self.session.last_batch is not None:
-            images, fakes = self.session.last_batch
-            for domain, name in zip(self.data, "ab", strict=True):
-                made, real = variation(getattr(fakes, name)), variation(getattr(images, name))
-                variations[domain.domain.name] = (made, real)
+        assert self.session.last_batch is not None
+        images, fakes = self.session.last_batch
+        variations = {
+            domain.domain.name: (variation(getattr(fakes, name)), variation(getattr(images, name)))
+            for domain, name in zip(self.data, "ab", strict=True)
+        }
         return Look({name: float(value) for name, value in losses.items()}, variations)
 
     def _go_back(self, trouble: str) -> Event:

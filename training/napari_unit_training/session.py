@@ -10,7 +10,7 @@ from torch import Tensor
 from napari_unit.domains import Domain
 from napari_unit.models.model import TranslationModel
 from napari_unit.runs.events import OPEN_END
-from napari_unit_training.augment import Augmenter, masked
+from napari_unit_training.augment import Augmenter
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.data.loading import DomainImages
 from napari_unit_training.data.sampling import sample_crops, seed_of
@@ -86,7 +86,7 @@ class Session:
     returns
         How often it was taken back to an earlier state; each time lowers the learning rates.
     last_batch
-        Images and translations of the last step, the share of this process; none in a warm start.
+        Images and translations of the last step, the share of this process.
     """
 
     def __init__(
@@ -143,27 +143,10 @@ class Session:
             images = Pair(
                 self._batch(data[0], CROPS_A, share), self._batch(data[1], CROPS_B, share)
             )
-            if self.images_seen < settings.warm_start_images:
-                losses = self._warm_start(images, share)
-            else:
-                losses = self._translate(images, share)
+            losses = self._translate(images, share)
         self.images_seen += batch_size
         self.averaged.update(self.unit.model, self.images_seen, batch_size)
         return self.team.mean_losses(losses, share.weight)
-
-    def _warm_start(self, images: Pair, share: Share) -> dict[str, Tensor]:
-        """Update the auto-encoders on images with masked parts; see `masked`."""
-        settings = self.settings
-        fraction = settings.warm_start_masked
-        shown = Pair(masked(images.a, fraction, share), masked(images.b, fraction, share))
-        with autocast(self.device, settings.precision):
-            terms = self.unit.reconstruction_terms(shown, images, share)
-        weight = {"kl": settings.weights.kl, "reconstruction": settings.weights.reconstruction}
-        total = sum(weight[name[:-2]] * term for name, term in terms.items())
-        assert isinstance(total, Tensor)
-        self._update(self.unit.model, self.generator_optimiser, share.weight * total)
-        self.last_batch = None
-        return {name: term.detach() for name, term in terms.items()}
 
     def _translate(self, images: Pair, share: Share) -> dict[str, Tensor]:
         """Update the generators on the whole objective, then the discriminators."""

@@ -30,7 +30,7 @@ class Look:
         Unweighted terms by name.
     variations
         By the name of a domain: mean standard deviation within translations into it, and within
-        its own images, in units of [-1, 1]; empty where nothing was translated (a warm start).
+        its own images, in units of [-1, 1].
     """
 
     losses: Mapping[str, float]
@@ -79,8 +79,6 @@ class Watch:
         odd = [name for name, value in look.losses.items() if not math.isfinite(value)]
         if odd:
             return f"not finite: {', '.join(odd)}"
-        if not look.variations:
-            return None
         total = sum(
             getattr(self.weights, name[:-2], 0.0) * value for name, value in look.losses.items()
         )

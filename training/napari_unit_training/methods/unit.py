@@ -249,18 +249,6 @@ class Unit(nn.Module):
         into_b = decoder_b(self._sampled(self._encoded(0, images.a), share))
         return Pair(into_a, into_b)
 
-    def reconstruction_terms(
-        self, shown: Pair, images: Pair, share: Share = WHOLE
-    ) -> dict[str, Tensor]:
-        """Return L_VAE's terms of both auto-encoders that see `shown` and are to give `images`."""
-        terms: dict[str, Tensor] = {}
-        for index, name in enumerate("ab"):
-            mean = self._encoded(index, getattr(shown, name))
-            made = self.model.decoders[index](self._sampled(mean, share))
-            terms[f"kl_{name}"] = kl_to_unit_normal(mean)
-            terms[f"reconstruction_{name}"] = l1_distance(made, getattr(images, name))
-        return terms
-
     def gradient_penalties(self, images: Pair, fakes: Pair, share: Share = WHOLE) -> Pair:
         """Return the gradient penalty of each discriminator."""
         of_a, of_b = self.discriminators
