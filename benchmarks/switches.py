@@ -20,7 +20,10 @@ BASE = "default"
 IMAGES = 1_000
 REDUCED: Mapping[str, Any] = reduced(IMAGES)
 
-_FORMER = {"augmentation": {"brightness": 0.05, "contrast": 0.1, "gamma": 0.1}}
+_FORMER = {
+    "weight_decay": 1e-4,
+    "augmentation": {"brightness": 0.05, "contrast": 0.1, "gamma": 0.1},
+}
 """What the preset had when it was asked; it left for what came out."""
 _PLAIN_INTENSITY = {"brightness": 0.0, "contrast": 0.0, "gamma": 0.0}
 SWITCHES: Mapping[str, Mapping[str, Any]] = {
