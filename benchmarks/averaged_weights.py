@@ -13,7 +13,8 @@ from statistics import mean
 import torch
 from results_file import markdown_table, provenance, write_result
 from switch_tasks import TASKS, make_task
-from trials import PACKAGES, Numbers, Score
+from training_trials import Score
+from trials import PACKAGES, Numbers
 
 from napari_unit.models.file import LoadedModel, load_model
 from napari_unit_training.state import load_latest

@@ -15,16 +15,8 @@ from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
 from maps_images import MapsScore, best_constant, compare, prepare, read
 from results_file import markdown_table, spread
-from trials import (
-    Numbers,
-    Task,
-    Trial,
-    add_arguments,
-    last,
-    reduced,
-    run_trials,
-    train_trial,
-)
+from training_trials import Task, reduced, train_trial
+from trials import Numbers, Trial, add_arguments, last, run_trials
 
 from napari_unit_training.config_files import merge
 

@@ -14,7 +14,8 @@ from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
 from results_file import markdown_table, spread
 from switch_tasks import TASKS, make_task
-from trials import Numbers, Trial, add_arguments, last, reduced, run_trials, train_trial
+from training_trials import reduced, train_trial
+from trials import Numbers, Trial, add_arguments, last, run_trials
 
 from napari_unit_training.config_files import merge, read_preset
 

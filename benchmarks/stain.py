@@ -13,16 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from results_file import markdown_table, spread
-from trials import (
-    Numbers,
-    Task,
-    Trial,
-    add_arguments,
-    last,
-    reduced,
-    run_trials,
-    train_trial,
-)
+from training_trials import Task, reduced, train_trial
+from trials import Numbers, Trial, add_arguments, last, run_trials
 
 from napari_unit.engine.settings import StatisticsMode
 from napari_unit_training.config_files import merge

@@ -12,7 +12,7 @@ from nuclei_scenes import simulate_scenes, translated
 from nuclei_segmentation import UNet, trained
 from nuclei_splits import Part, RealImages, copy_training_images, read_real
 from platformdirs import user_cache_path
-from trials import Task
+from training_trials import Task
 
 from napari_unit.models.file import LoadedModel
 from napari_unit.simulate import write_training_scenes

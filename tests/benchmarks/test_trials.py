@@ -6,20 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
 pytest.importorskip("trials", reason="benchmarks/ is in the repository only")
 
 import trials
-from trials import Task, Trial
-
-TINY = {
-    "width": 2, "n_residual": 1, "discriminator_width": 2, "n_scales": 1, "crop_px": 32,
-    "device": "cpu", "min_crop_deviation": 0.0,
-}  # fmt: skip
+from trials import Trial
 
 
 def stand_in(trial: Trial, log: Path) -> trials.Numbers:
@@ -34,11 +27,6 @@ def failing(trial: Trial, log: Path) -> trials.Numbers:
     if trial.seed == 0:
         raise ValueError("gone wrong")
     return stand_in(trial, log)
-
-
-def brightness(loaded: object) -> dict[str, float]:
-    """Score a model by nothing that matters."""
-    return {"weights": float(sum(p.numel() for p in loaded.model.parameters()))}
 
 
 def test_only_what_is_missing_is_done(tmp_path: Path) -> None:
@@ -118,43 +106,3 @@ def test_a_trial_with_other_settings_is_done_again(tmp_path: Path, other: dict) 
     assert len(log.read_text().splitlines()) == 2
     (kept,) = json.loads(out.read_text())["trials"]
     assert Trial(**(given | other)).is_in(kept)
-
-
-@pytest.fixture
-def task(tmp_path: Path) -> Task:
-    rng = np.random.default_rng(0)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        for number in range(3):
-            pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
-    return Task(tmp_path / "a", tmp_path / "b", ("photo", "map"), 2, brightness)
-
-
-def test_a_trial_is_trained_and_measured_on_the_way(task: Task, tmp_path: Path) -> None:
-    trial = Trial("tiny/one", 3, 5, TINY)
-    numbers = trials.train_trial(trial, task, tmp_path / "runs", 1)
-    assert trial.is_in(numbers)
-    assert [p["images"] for p in numbers["curve"]] == [3, 5]
-    assert all(p["weights"] > 0 and p["processor_seconds"] >= 0 for p in numbers["curve"])
-    assert numbers["curve"][0]["seconds"] <= numbers["curve"][1]["seconds"]
-    settings = json.loads((tmp_path / "runs" / "tiny-one_3" / "settings.json").read_text())
-    assert (settings["seed"], settings["width"], settings["images_total"]) == (3, 2, 5)
-    assert settings["validation"]["held_out"] == 0
-
-
-def test_a_trial_that_was_stopped_goes_on(task: Task, tmp_path: Path) -> None:
-    trial = Trial("tiny", 0, 6, TINY)
-    scored = []
-
-    def stopped(loaded: object) -> dict[str, float]:
-        scored.append(1)
-        if len(scored) == 2:
-            raise KeyboardInterrupt
-        return brightness(loaded)
-
-    broken = Task(task.a, task.b, task.domains, task.n_points, stopped)
-    with pytest.raises(KeyboardInterrupt):
-        trials.train_trial(trial, broken, tmp_path / "runs", 1)
-    numbers = trials.train_trial(trial, task, tmp_path / "runs", 1)
-    assert [p["images"] for p in numbers["curve"]] == [3, 6]

@@ -132,7 +132,7 @@ class TrainSettings:
     generator_learning_rate: float = 1e-4
     discriminator_learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.5, 0.999)
-    weight_decay: float = 0.0
+    weight_decay: float = 1e-4
     decay_fraction: float = 0.5
     halve_every_images: int = 0
     adversarial: Adversarial = "least-squares"
