@@ -4,6 +4,7 @@ Run ``python benchmarks/adaptation.py --help``; the protocol is in ``benchmarks/
 """
 
 import argparse
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,7 +23,7 @@ PAPER: Mapping[str, Mapping[tuple[str, str], float]] = {
     "unit": {DIRECTIONS[0]: 0.9597, DIRECTIONS[1]: 0.9358},
     "cogan": {DIRECTIONS[0]: 0.9565, DIRECTIONS[1]: 0.9315},
 }
-"""Liu et al. 2017, table 3; CoGAN as quoted there."""
+"""Liu et al. 2017, section 4, "Domain Adaptation"; CoGAN as quoted there."""
 METHODS = ("source-only", "cogan", "unit", "target-supervised")
 TUNING_SHARE = 0.15
 MARGINS_PX = {"MNIST": 0, "USPS": 3}
@@ -82,11 +83,13 @@ def prepare(data: Path, out: Path, part: Part, frames: Frames) -> dict[str, Path
                 (images, tested), (labels, truth) = np.split(images, [cut]), np.split(labels, [cut])
         around = ((0, 0), (margin, margin), (margin, margin))
         out.mkdir(parents=True, exist_ok=True)
+        partial = made[name].with_suffix(".partial.npz")
         np.savez(
-            made[name],
+            partial,
             x_train=np.pad(images, around), y_train=labels,
             x_test=np.pad(tested, around), y_test=truth,
         )  # fmt: skip
+        partial.replace(made[name])
     return made
 
 
@@ -106,12 +109,16 @@ def adapt_trial(trial: Trial, paths: Mapping[str, Path], work: Path, threads: in
     from napari_unit_training.adapting.settings import AdaptationSettings
     from napari_unit_training.config_files import table_from
 
-    torch.set_num_threads(threads)
+    place = whereabouts(threads)
+    if threads:
+        torch.set_num_threads(threads)
     source, _, target = trial.name.partition(", ")[2].partition(" → ")
     settings = table_from(
         AdaptationSettings, {**trial.settings, "seed": trial.seed, "steps": trial.images}
     )
-    folder = work / f"{trial.settings['method']}_{source}_{target}_{trial.seed}"
+    # no other settings find their result there
+    mark = hashlib.sha256(json.dumps(trial.as_dict(), sort_keys=True).encode()).hexdigest()[:8]
+    folder = work / f"{trial.settings['method']}_{source}_{target}_{trial.seed}_{mark}"
     began, processor = time.monotonic(), time.process_time()
     if not (folder / "result.json").is_file():
         for _ in adapt(settings, paths[source], paths[target], folder):
@@ -122,7 +129,7 @@ def adapt_trial(trial: Trial, paths: Mapping[str, Path], work: Path, threads: in
         "accuracy": accuracy,
         "seconds": round(time.monotonic() - began, 1),
         "processor_seconds": round(time.process_time() - processor, 1),
-        **whereabouts(threads),
+        **place,
     }
 
 

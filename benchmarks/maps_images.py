@@ -156,6 +156,13 @@ class MapsScore:
     def __call__(self, loaded: Any) -> dict[str, float]:
         """Translate all scored photos by a loaded model and compare them with their maps."""
         made = translate_all(loaded.model, read(self.folders.scored_photos))
+        return self._compared(made)
+
+    def untranslated(self) -> dict[str, float]:
+        """Compare the photos as they are."""
+        return self._compared(read(self.folders.scored_photos))
+
+    def _compared(self, made: Pictures) -> dict[str, float]:
         return compare(made, read(self.folders.scored_maps), np.array(self.background, np.uint8))
 
 

@@ -1,6 +1,8 @@
 """What settings are compared on: maps with their pairs, nuclei with their labels."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -69,14 +71,26 @@ def make_task(name: str, data: Path, work: Path, part: Part = "tuning") -> Task:
         red, green, blue = (int(level) for level in best_constant(read(folders.maps)))
         score = MapsScore(folders, (red, green, blue))
         return Task(folders.photos, folders.maps, ("photo", "map"), N_POINTS, score)
-    scenes, real = work / "nuclei_scenes", work / "nuclei_real"
+    scenes, real = work / "nuclei_simulated", work / "nuclei_real"
     if not scenes.is_dir():
-        write_training_scenes(scenes, TRAINING_SCENES, seed=TRAINING_SCENES_SEED)
+        with _whole(scenes) as partial:
+            write_training_scenes(partial / "images", TRAINING_SCENES, seed=TRAINING_SCENES_SEED)
     if not real.is_dir():
-        copy_training_images(data, real)
+        with _whole(real) as partial:
+            copy_training_images(data, partial)
     nuclei = NucleiScore(data, "real", part)
     nuclei.prepare()
-    return Task(scenes, real, ("synthetic", "real"), N_NUCLEI_POINTS, nuclei)
+    return Task(scenes / "images", real, ("synthetic", "real"), N_NUCLEI_POINTS, nuclei)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill that takes its name when it is full."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    yield partial
+    partial.rename(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +126,35 @@ class NucleiScore:
         """
         real, network, raw, distances = _instruments(self.data, self.part)
         images = translated((*raw.train, *raw.held_out), loaded, self.to, "direct")
-        kinds = {"translated": Scenes(images[: len(raw.train)], images[len(raw.train) :])}
-        labels = labels_stay_true(kinds, {"real": network}, _SCENES)["translated"]["real"]
-        found = looks_real(real, kinds, _SCENES, 0)["translated"]
-        share = mean(found[key] / distances[key] for key in ("kernel", "sliced"))
-        return {
-            "realism": -share,
-            "labels": labels,
-            "kernel": found["kernel"],
-            "sliced": found["sliced"],
-        }
+        made = {"made": Scenes(images[: len(raw.train)], images[len(raw.train) :])}
+        return _numbers(made, network, looks_real(real, made, _SCENES, 0)["made"], distances)
+
+    def untranslated(self) -> dict[str, float]:
+        """Measure the scenes as they are: the same numbers."""
+        _, network, raw, distances = _instruments(self.data, self.part)
+        return _numbers({"made": raw}, network, distances, distances)
+
+
+def _numbers(
+    made: Mapping[str, Scenes],
+    network: UNet,
+    found: Mapping[str, float],
+    distances: Mapping[str, float],
+) -> dict[str, float]:
+    labels = labels_stay_true(made, {"real": network}, _SCENES)["made"]["real"]
+    return {
+        "realism": -mean(found[key] / distances[key] for key in ("kernel", "sliced")),
+        "labels": labels,
+        "kernel": found["kernel"],
+        "sliced": found["sliced"],
+    }
+
+
+def untranslated(task: Task) -> dict[str, float]:
+    """Measure what has not been translated by the score of a task that `make_task` made."""
+    score = task.score
+    assert isinstance(score, MapsScore | NucleiScore)
+    return {name: round(value, 5) for name, value in score.untranslated().items()}
 
 
 @cache

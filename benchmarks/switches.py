@@ -4,14 +4,15 @@ Run ``python benchmarks/switches.py --help``; the protocol is in ``benchmarks/RE
 """
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import mean
 from typing import Any
 
 from equal_compute import images_of_equal_compute
-from results_file import markdown_table
-from switch_tasks import TASKS, make_task
+from results_file import markdown_table, write_result
+from switch_tasks import TASKS, make_task, untranslated
 from training_trials import reduced, train_trial
 from trials import Numbers, Trial, add_arguments, last, run_trials
 
@@ -76,7 +77,9 @@ def trials_of(group: str, seeds: Sequence[int], images: int, n_channels: int) ->
     return sorted(found, key=lambda trial: trial.seed)
 
 
-def table(trials: Sequence[Numbers], keys: Mapping[str, int]) -> str:
+def table(
+    trials: Sequence[Numbers], keys: Mapping[str, int], unchanged: Mapping[str, float]
+) -> str:
     """Return the result as Markdown: the base, then what each change adds to it, the best first.
 
     Parameters
@@ -85,12 +88,15 @@ def table(trials: Sequence[Numbers], keys: Mapping[str, int]) -> str:
         All of them.
     keys
         Measures, the one to sort by first, and how many digits they are shown with.
+    unchanged
+        What the measures are of images that nobody has translated.
     """
     names = [name for name in dict.fromkeys(t["name"] for t in trials) if name != BASE]
     gains = {name: {key: _differences(trials, name, key) for key in keys} for name in names}
     first = next(iter(keys))
     names.sort(key=lambda name: -mean(gains[name][first]))
-    rows = [[BASE, *(_mean_and_range(last(trials, BASE, key), n) for key, n in keys.items())]]
+    rows = [["untranslated", *(f"{unchanged[key]:.{digits}f}" for key, digits in keys.items())]]
+    rows += [[BASE, *(_mean_and_range(last(trials, BASE, key), n) for key, n in keys.items())]]
     for name in names:
         cells = (_mean_and_range(gains[name][key], n, sign="+") for key, n in keys.items())
         rows.append([name, *cells])
@@ -125,7 +131,9 @@ def main() -> None:
     wanted = trials_of(args.group, range(args.seeds), args.images, kind.n_channels)
     header = {"benchmark": "switches", "on": args.on, "group": args.group, "split": "tuning"}
     trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
-    print(table(trials, kind.measures))
+    unchanged = untranslated(task)
+    write_result(args.out, json.loads(args.out.read_text()) | {"untranslated": unchanged})
+    print(table(trials, kind.measures, unchanged))
 
 
 if __name__ == "__main__":

@@ -67,6 +67,10 @@ def test_a_trial_adapts_and_says_how_good_it_is(digits: Path, tmp_path: Path) ->
     assert (result["steps"], result["test_images"]) == (2, 10)
     again = adaptation.adapt_trial(trial, paths, tmp_path / "runs", 1)  # it is finished
     assert again["accuracy"] == numbers["accuracy"]
+    other = Trial(trial.name, 0, 3, settings | {"learning_rate": 0.01})
+    adaptation.adapt_trial(other, paths, tmp_path / "runs", 0)
+    results = [json.loads(p.read_text()) for p in (tmp_path / "runs").glob("*/result.json")]
+    assert sorted(result["steps"] for result in results) == [2, 3]
 
 
 def test_the_table_has_both_directions_beside_the_papers_figures() -> None:

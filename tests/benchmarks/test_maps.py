@@ -169,10 +169,12 @@ def test_switches_are_sorted_by_what_they_add_to_the_base_of_the_same_seed() -> 
         for name, score in (("worse", 0.4), ("better", 0.7), ("default", 0.5))
         for seed in (0, 1)
     ]
-    lines = switches.table(trials, {"score": 2}).splitlines()[2:]
+    lines = switches.table(trials, {"score": 2}, {"score": 0.125}).splitlines()[2:]
     assert lines == [
+        "| untranslated | 0.12 |",
         "| default | 1.00 (0.50 to 1.50) |",
         "| better | +0.20 (+0.20 to +0.20) |",
         "| worse | -0.10 (-0.10 to -0.10) |",
     ]
-    assert switches.table(trials[::2], {"score": 2}).splitlines()[3] == "| better | +0.20 |"
+    one = switches.table(trials[::2], {"score": 2}, {"score": 0.125}).splitlines()
+    assert one[4] == "| better | +0.20 |"

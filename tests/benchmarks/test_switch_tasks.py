@@ -38,11 +38,38 @@ def test_a_model_is_scored_by_labels_and_realism(
     raw = switch_tasks._instruments(data, "tuning")[3]
     shares = [found[key] / raw[key] for key in ("kernel", "sliced")]
     assert found["realism"] == pytest.approx(-sum(shares) / 2)
+    unchanged = switch_tasks.untranslated(task)
+    assert set(unchanged) == set(found)
+    assert unchanged["realism"] == -1
+    assert unchanged["kernel"] == pytest.approx(raw["kernel"], abs=1e-4)
 
 
 @pytest.mark.usefixtures("small")
 def test_what_is_prepared_is_taken_as_it_is(data: Path, tmp_path: Path) -> None:
-    for _ in range(2):
-        task = switch_tasks.make_task("nuclei", data, tmp_path / "work", "validation")
+    task = switch_tasks.make_task("nuclei", data, tmp_path / "work", "validation")
+    (task.a / "scene_00000.tif").write_bytes(b"kept")
+    task = switch_tasks.make_task("nuclei", data, tmp_path / "work", "validation")
+    assert (task.a / "scene_00000.tif").read_bytes() == b"kept"
     assert isinstance(task.score, switch_tasks.NucleiScore)
     assert task.score.part == "validation"
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_half_prepared_is_made_anew(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("write_training_scenes", "copy_training_images"):
+        whole = getattr(switch_tasks, name)
+
+        def broken(*args: object, whole: object = whole, **options: object) -> None:
+            whole(*args, **options)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(switch_tasks, name, broken)
+        with pytest.raises(KeyboardInterrupt):
+            switch_tasks.make_task("nuclei", data, tmp_path / "work")
+        assert not (tmp_path / "work" / "nuclei_real").exists()
+        monkeypatch.setattr(switch_tasks, name, whole)
+    task = switch_tasks.make_task("nuclei", data, tmp_path / "work")
+    assert len(list(task.a.iterdir())) == 2
+    assert list(task.b.iterdir())

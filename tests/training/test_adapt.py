@@ -28,7 +28,8 @@ def test_the_command_says_what_it_does(tmp_path, digits, capsys):
     assert _adapt(tmp_path, digits, "--steps", "4", "--seed", "1") == 0
     first, *reports, last = capsys.readouterr().out.splitlines()
     assert first == (
-        "24 source images, 24 target images, 24 to test with, 3 classes; step 0 of 4, on cpu."
+        "24 source images, 24 target images, 24 to test with, 3 classes; step 0 of 4, on cpu. "
+        "It is tested with the target images that it trains on, without their labels."
     )
     assert [line.split(" left: ")[0].split(",")[0] for line in reports] == [
         "2 of 4 steps",

@@ -89,11 +89,16 @@ def _in_words(event: "AdaptationEvent") -> str:
 
     if isinstance(event, AdaptationStarted):
         source, target, test = event.n_images
-        return (
+        told = (
             f"{source} source images, {target} target images, {test} to test with, "
             f"{len(event.classes)} classes; step {event.steps_done} of {event.steps_total}, on "
             f"{event.device}."
         )
+        if event.tests_training_images:
+            told += " It is tested with the target images that it trains on, without their labels."
+        if event.unknown_classes:
+            told += f" Never right, for the labels lack it: {', '.join(event.unknown_classes)}."
+        return told
     if isinstance(event, AdaptationProgress):
         losses = ", ".join(f"{name} {value:.3g}" for name, value in event.losses.items())
         left = duration_in_words(event.seconds_left)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,6 +118,32 @@ def test_objects_are_not_unpickled(tmp_path):
 def test_a_missing_path_is_named(tmp_path, name):
     with pytest.raises(TrainingError, match=re.escape(str(tmp_path / name))):
         load_labelled(tmp_path / name, 16)
+
+
+@pytest.mark.parametrize("damage", ["torn", "changed", "npy"])
+def test_a_damaged_npz_is_refused(files, tmp_path, damage):
+    whole = files("digits", 0).read_bytes()
+    path = tmp_path / "odd.npz"
+    if damage == "torn":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "changed":
+        path.write_bytes(whole[:400] + bytes(b ^ 255 for b in whole[400:500]) + whole[500:])
+    else:
+        np.save(path.with_suffix(".npy"), np.zeros((2, 8, 8), np.uint8))
+        path.with_suffix(".npy").rename(path)
+    with pytest.raises(TrainingError, match=r"odd\.npz cannot be read"):
+        load_labelled(path, 16)
+
+
+def test_channels_can_be_changed(files):
+    gray = load_labelled(files("gray", 0), 16)
+    color = gray.with_channels(3)
+    assert color.images.shape == (64, 3, 16, 16)
+    assert torch.equal(color.images[:, 2], gray.images[:, 0])
+    assert torch.equal(color.with_channels(1).images, gray.images)
+    assert torch.equal(gray.with_channels(1).images, gray.images)
+    green = torch.zeros_like(color.images).index_fill_(1, torch.tensor(1), 200)
+    assert set(replace(color, images=green).with_channels(1).images.unique().tolist()) == {117}
 
 
 @pytest.mark.parametrize("name", ["odd.mat", "odd.npz", "odd.csv"])

@@ -144,25 +144,6 @@ def test_what_is_no_adaptation_is_left_alone(small, pair, tmp_path, name):
     assert (tmp_path / "folder" / "notes.txt").read_text() == "mine"
 
 
-def test_labels_are_needed_where_they_are_learned_from(small, pair, tmp_path):
-    with np.load(pair[1]) as arrays:
-        np.savez(tmp_path / "bare.npz", images=arrays["x_train"])
-    bare = tmp_path / "bare.npz"
-    with pytest.raises(TrainingError, match="'unit' learns from their labels"):
-        next(adapt(small, bare, pair[1], tmp_path / "run"))
-    with pytest.raises(TrainingError, match="'target-supervised' learns from their labels"):
-        next(adapt(replace(small, method="target-supervised"), *pair[:1], bare, tmp_path / "run"))
-    *_, adapted = adapt(small, pair[0], bare, tmp_path / "run")
-    assert adapted.accuracy is None
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["accuracy"] is None
-
-
-def test_test_images_of_other_channels_are_refused(small, pair, tmp_path):
-    with pytest.raises(TrainingError, match="3 channels and the target's 1"):
-        next(adapt(small, *pair, tmp_path / "run", test=pair[0]))
-    assert not (tmp_path / "run").exists()
-
-
 def test_negatives_of_the_target_can_be_added(small, pair, tmp_path):
     started = next(adapt(replace(small, inverted_target=True), *pair, tmp_path / "run"))
     assert started.n_images == (64, 128, 32)
@@ -178,6 +159,66 @@ def test_a_loss_that_is_no_number_ends_it(small, pair, tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"by step 3 \(not finite: generators_kl\)"):
         list(adapt(small, *pair, tmp_path / "run"))
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_run_that_has_gone_wrong_stays_unfinished(small, pair, tmp_path, monkeypatch):
+    """What it saved before is good, so it can go on from there."""
+    settings = replace(small, report_every=100, checkpoint_every=3)
+    step = AdaptationSession.step
+
+    def spoiled(session):
+        losses = step(session)
+        if session.steps_done == 5:
+            with torch.no_grad():
+                next(session.adaptation.discriminators.parameters()).fill_(float("nan"))
+        return losses
+
+    monkeypatch.setattr(AdaptationSession, "step", spoiled)
+    for _ in range(2):
+        with pytest.raises(TrainingError, match="by step 6"):
+            list(adapt(settings, *pair, tmp_path / "run"))
+        assert not (tmp_path / "run" / "result.json").exists()
+    monkeypatch.setattr(AdaptationSession, "step", step)
+    started, *_, adapted = adapt(settings, *pair, tmp_path / "run")
+    assert started.steps_done == 3
+    assert adapted.accuracy is not None
+
+
+def test_probabilities_that_are_no_numbers_are_not_written(small, pair, tmp_path, monkeypatch):
+    nothing = torch.full((32, 2), float("nan"))
+    monkeypatch.setattr(AdaptationSession, "classify", lambda session, images: nothing)
+    with pytest.raises(TrainingError, match="not finite: probabilities of the classes"):
+        list(adapt(small, *pair, tmp_path / "run"))
+    assert not (tmp_path / "run" / "classifier.safetensors").exists()
+
+
+def test_an_interruption_saves_no_state_that_has_gone_wrong(small, pair, tmp_path, monkeypatch):
+    settings = replace(small, report_every=4, checkpoint_every=3)
+    step = AdaptationSession.step
+
+    def interrupted(session):
+        if session.steps_done == 5:
+            raise KeyboardInterrupt
+        wrong = {"generators_kl": torch.tensor(float("nan"))} if session.steps_done == 4 else {}
+        return step(session) | wrong
+
+    monkeypatch.setattr(AdaptationSession, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(adapt(settings, *pair, tmp_path / "run"))
+    monkeypatch.setattr(AdaptationSession, "step", step)
+    assert next(adapt(settings, *pair, tmp_path / "run")).steps_done == 3
+
+
+def test_pictures_are_the_same_each_time_and_from_all_over_the_set(small, files, tmp_path):
+    pair = files("source", 0), files("target", 1)
+    for seed, name in enumerate(("one", "two")):
+        torch.manual_seed(seed)
+        list(adapt(small, *pair, tmp_path / name))
+    pictures = [(tmp_path / name / "pictures.png").read_bytes() for name in ("one", "two")]
+    assert pictures[0] == pictures[1]
+    with Image.open(tmp_path / "one" / "pictures.png") as picture, np.load(pair[0]) as arrays:
+        last = np.asarray(picture)[:16, 15 * 17 : 15 * 17 + 16, 0]
+        assert (last == arrays["x_train"][60]).all()
 
 
 @pytest.mark.parametrize(

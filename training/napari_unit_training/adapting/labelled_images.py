@@ -1,6 +1,8 @@
 """Small images with a class each, as benchmarks and people keep them, brought to one size."""
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from napari_unit_training.errors import TrainingError
 Part = Literal["train", "test"]
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _BATCH = 4096
+_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,12 @@ class LabelledImages:
         return scaled.contiguous(memory_format=torch.channels_last)
 
     @property
+    def shown_classes(self) -> tuple[str, ...]:
+        """Names of the classes that there are images of."""
+        numbers = [] if self.labels is None else self.labels.unique().tolist()
+        return tuple(self.classes[n] for n in numbers)
+
+    @property
     def fingerprint(self) -> str:
         """A hash of pixels and labels."""
         digest = hashlib.sha256(str(tuple(self.images.shape)).encode())
@@ -56,6 +65,19 @@ class LabelledImages:
         if self.labels is not None:
             digest.update(self.labels.numpy().tobytes())
         return digest.hexdigest()
+
+    def with_channels(self, n_channels: int) -> "LabelledImages":
+        """Return the images with as many channels: gray three times, or the luma of RGB.
+
+        Luma is that of ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
+        """
+        images = self.images
+        if n_channels > self.n_channels:
+            images = images.expand(-1, n_channels, -1, -1).contiguous()
+        elif n_channels < self.n_channels:
+            shares = torch.tensor(_LUMA).view(1, -1, 1, 1)
+            images = (images * shares).sum(1, keepdim=True).round().byte()
+        return LabelledImages(images, self.labels, self.classes)
 
     def with_negatives(self) -> "LabelledImages":
         """Return the images and their negatives."""
@@ -137,9 +159,17 @@ def _from_npz(path: Path, part: Part) -> _Found:
 
 def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        TypeError,  # an .npy under this name
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
 
 

@@ -1,6 +1,6 @@
 """Coupled networks: what is near the pixels is each domain's own, all above it is tied.
 
-The sizes follow the authors' networks for digits (Liu et al. 2017, section 4.2; 32 px, widths 96
+The sizes follow the authors' networks for digits (Liu et al. 2017, section 4; 32 px, widths 96
 and 64), as a plain description has them: a convolutional auto-encoder with one code per image, and
 a discriminator of convolutions and poolings whose top also names the class.
 """

@@ -1,6 +1,6 @@
 """What an adaptation minimises: translations, a classifier, and features that agree.
 
-UNIT, Liu et al. 2017, section 4.2, "Domain Adaptation": the two discriminators are tied but for
+UNIT, Liu et al. 2017, section 4, "Domain Adaptation": the two discriminators are tied but for
 their first layer, a classifier stands on their highest features and learns from the source's
 labels, and the distance of those features is kept small for pairs of generated images that
 correspond. As the domains' images come to share features, the classifier holds for both.

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from napari_unit_training.adapting.folder import AdaptationFolder
-from napari_unit_training.adapting.labelled_images import LabelledImages, load_labelled
+from napari_unit_training.adapting.inputs import Inputs, read_inputs
+from napari_unit_training.adapting.labelled_images import LabelledImages
 from napari_unit_training.adapting.objective import DOMAINS, Batch
 from napari_unit_training.adapting.session import AdaptationSession
 from napari_unit_training.adapting.settings import SOURCE, TARGET, AdaptationSettings
@@ -34,7 +35,11 @@ class AdaptationStarted:
     n_images
         Of the source, of the target, and to test with.
     classes
-        Their names.
+        Names of those that are learned.
+    unknown_classes
+        Of the test images, that are not learned: never right.
+    tests_training_images
+        Whether it is tested with the target images that it trains on, without their labels.
     device
         Where it computes.
     """
@@ -43,6 +48,8 @@ class AdaptationStarted:
     steps_total: int
     n_images: tuple[int, int, int]
     classes: tuple[str, ...]
+    unknown_classes: tuple[str, ...]
+    tests_training_images: bool
     device: str
 
 
@@ -121,60 +128,46 @@ def adapt(
     device = choose_device(settings.device)
     folder = AdaptationFolder(out)
     folder.check(settings)  # before images are read
-    data = (
-        load_labelled(source, settings.side_px),
-        load_labelled(target, settings.side_px),
-    )
-    tested = load_labelled(test or target, settings.side_px, "test")
-    classes = _classes(settings, data, (source, target))
-    if tested.n_channels != data[TARGET].n_channels:
-        raise TrainingError(
-            f"The test images have {tested.n_channels} channels and the target's "
-            f"{data[TARGET].n_channels}; they must have as many."
-        )
-    prints = {"source": data[SOURCE].fingerprint, "target": data[TARGET].fingerprint}
-    if settings.inverted_target:
-        data = (data[SOURCE], data[TARGET].with_negatives())
-    with folder.claimed(settings, prints):
-        session = AdaptationSession(settings, *data, device)
+    inputs = read_inputs(settings, source, target, test)
+    with folder.claimed(settings, inputs.fingerprints):
+        session = AdaptationSession(settings, inputs.source, inputs.target, device)
         state = load_latest(folder.checkpoints, device)
         if state is not None:
             session.load_state(state)
         folder.rewind(session.steps_done)
-        n_source, n_target, n_test = (len(d.images) for d in (*data, tested))
-        yield AdaptationStarted(
-            session.steps_done, settings.steps, (n_source, n_target, n_test), classes, str(device)
-        )
+        yield _started(session, inputs)
         yield from _train(session, folder)
-        chances = session.classify(tested)
-        accuracy = _accuracy(chances, tested, classes)
-        folder.write_classifier(session.adaptation, settings, classes)
-        folder.write_predictions(chances, classes)
-        folder.write_pictures(_pictures(session, data))
+        chances = session.classify(inputs.tested)
+        if not bool(torch.isfinite(chances).all()):
+            raise _gone_wrong(session.steps_done, "probabilities of the classes")
+        accuracy = _accuracy(chances, inputs.tested, inputs.classes)
+        folder.write_classifier(session.adaptation, settings, inputs.classes)
+        folder.write_predictions(chances, inputs.classes)
+        folder.write_pictures(_pictures(session))
         folder.write_result(
             {
                 "accuracy": accuracy,
-                "test_images": len(tested.images),
+                "test_images": len(inputs.tested.images),
+                "tests_training_images": inputs.tests_training_images,
                 "steps": session.steps_done,
-                "classes": list(classes),
+                "classes": list(inputs.classes),
                 "settings": asdict(settings),
             }
         )
         yield Adapted(accuracy, folder.classifier_path)
 
 
-def _classes(
-    settings: AdaptationSettings,
-    data: tuple[LabelledImages, LabelledImages],
-    paths: tuple[Path, Path],
-) -> tuple[str, ...]:
-    learned = settings.learned_from
-    if data[learned].labels is None:
-        raise TrainingError(
-            f"Nobody has said what the images in {paths[learned]} show; the method "
-            f"{settings.method!r} learns from their labels."
-        )
-    return data[learned].classes
+def _started(session: AdaptationSession, inputs: Inputs) -> AdaptationStarted:
+    n_images = tuple(len(d.images) for d in (inputs.source, inputs.target, inputs.tested))
+    return AdaptationStarted(
+        session.steps_done,
+        session.settings.steps,
+        (n_images[0], n_images[1], n_images[2]),
+        inputs.classes,
+        inputs.unknown_classes,
+        inputs.tests_training_images,
+        str(session.device),
+    )
 
 
 def _train(
@@ -194,30 +187,38 @@ def _train(
                 count += 1
                 done = session.steps_done
                 if done % settings.checkpoint_every == 0 or done == settings.steps:
+                    _check(sums, done)
                     save_checkpoint(folder.checkpoints, session.state())
                     saved_at = done
             if done % settings.report_every == 0 or done == settings.steps:
                 speed = (done - began_at) / max(time.monotonic() - began, 1e-9)
+                _check(sums, done)
                 losses = {name: float(total) / count for name, total in sums.items()}
-                _check(losses, done)
                 folder.log({"steps_done": done, **losses})
                 yield AdaptationProgress(
                     done, settings.steps, losses, (settings.steps - done) / speed
                 )
                 sums, count = {}, 0
     except (GeneratorExit, KeyboardInterrupt):
-        if session.steps_done > saved_at:
+        if session.steps_done > saved_at and not _odd(sums):
             save_checkpoint(folder.checkpoints, session.state())
         raise
 
 
-def _check(losses: dict[str, float], step: int) -> None:
-    odd = [name for name, value in losses.items() if not math.isfinite(value)]
-    if odd:
-        raise TrainingError(
-            f"The adaptation has gone wrong by step {step} (not finite: {', '.join(odd)}); start "
-            "another with a lower learning_rate."
-        )
+def _odd(losses: dict[str, Tensor]) -> list[str]:
+    return [name for name, value in losses.items() if not math.isfinite(float(value))]
+
+
+def _check(losses: dict[str, Tensor], step: int) -> None:
+    if odd := _odd(losses):
+        raise _gone_wrong(step, ", ".join(odd))
+
+
+def _gone_wrong(step: int, what: str) -> TrainingError:
+    return TrainingError(
+        f"The adaptation has gone wrong by step {step} (not finite: {what}); start another with a "
+        "lower learning_rate."
+    )
 
 
 def _accuracy(chances: Tensor, tested: LabelledImages, classes: tuple[str, ...]) -> float | None:
@@ -230,14 +231,14 @@ def _accuracy(chances: Tensor, tested: LabelledImages, classes: tuple[str, ...])
 
 
 @torch.no_grad()
-def _pictures(session: AdaptationSession, data: tuple[LabelledImages, LabelledImages]) -> list[Any]:
-    """Return rows of images: of each domain, and what the generators make of them."""
-    places = torch.arange(min(N_PICTURES, *(len(d.images) for d in data)))
-    images = tuple(d.batch(places, session.device) for d in data)
-    made = session.adaptation.generate(Batch((images[0], images[1]), places))
-    rows: list[Tensor] = []
+def _pictures(session: AdaptationSession) -> list[Any]:
+    """Return rows of images, spread over both domains, and of what the generators make of them."""
+    numbers = [len(data.images) for data in session.data]
+    count = torch.arange(min(N_PICTURES, *numbers))
+    places = [count * n // len(count) for n in numbers]
+    pairs = zip(session.data, places, strict=True)
+    source, target = (data.batch(where, session.device) for data, where in pairs)
+    made = session.shown(Batch((source, target), places[SOURCE]))
     if len(made) == len(DOMAINS):
-        for domain in DOMAINS:
-            rows += [images[domain], made[domain].images[1 - domain]]
-        return rows
-    return [*images, *(image for generated in made for image in generated.images)]
+        return [source, made[SOURCE].images[TARGET], target, made[TARGET].images[SOURCE]]
+    return [source, target, *(image for generated in made for image in generated.images)]

@@ -12,7 +12,7 @@ from napari_unit_training.data.sampling import seed_of
 from napari_unit_training.schedule import learning_rate_factor
 from napari_unit_training.session import seeded
 
-INITIALISATION, STEP = range(2)
+INITIALISATION, STEP, PICTURES = range(3)
 """Streams of random numbers, see `napari_unit_training.data.sampling.seed_of`."""
 
 
@@ -117,6 +117,13 @@ class AdaptationSession:
         places = torch.arange(len(images.images)).split(1000)
         found = [self.adaptation.classify(images.batch(p, self.device)).cpu() for p in places]
         return torch.cat(found)
+
+    @torch.no_grad()
+    def shown(self, batch: Batch) -> tuple[Generated, ...]:
+        """Return what the generators make of a batch, the same each time."""
+        with seeded(seed_of(self.settings.seed, self.steps_done, PICTURES), self.device):
+            made: tuple[Generated, ...] = self.adaptation.generate(batch)
+        return made
 
     def state(self) -> dict[str, Any]:
         """Return all that `load_state` needs to go on exactly."""

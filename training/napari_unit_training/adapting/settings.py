@@ -50,7 +50,7 @@ class AdaptationSettings:
     Parameters
     ----------
     method
-        ``"unit"``: UNIT, Liu et al. 2017, section 4.2. ``"cogan"``: two tied generators without
+        ``"unit"``: UNIT, Liu et al. 2017, section 4. ``"cogan"``: two tied generators without
         encoders and without the term on features (Liu, Tuzel 2016). ``"source-only"``: the
         classifier sees labelled source images alone. ``"target-supervised"``: it sees labelled
         target images, what nothing can beat.
