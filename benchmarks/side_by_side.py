@@ -22,7 +22,8 @@ from napari_unit_training.config_files import merge, read_preset
 IMAGES = 4_000
 N_POINTS = 8
 SIZE: Mapping[str, Any] = {
-    key: reduced(IMAGES)[key] for key in ("width", "discriminator_width", "crop_px", "device")
+    key: reduced(IMAGES)[key]
+    for key in ("width", "discriminator_width", "crop_px", "precision", "device")
 }
 """What makes a preset small enough for a CPU; all else is as it says."""
 SIDES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {

@@ -187,6 +187,7 @@ def reduced(images: int, crop_px: int = 64) -> Numbers:
         "generator_learning_rate": 2e-4,
         "discriminator_learning_rate": 2e-4,
         "ema_half_life_images": images // 50,
+        "precision": "float32",  # or a processor with bfloat16 would have another result
         "device": "cpu",
     }
 

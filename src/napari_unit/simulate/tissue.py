@@ -61,10 +61,10 @@ class TissueSettings:
     fibre_chance : float
         Chance of a section to have fibres.
     fibres : tuple of float
-        Their optical density where they are, over that of the ground: the relative standard
-        deviation across them.
+        How strong they are: the ground's density has a relative standard deviation of 0.8 times
+        this across them.
     lumen_chance : float
-        Chance of a section to have regions without tissue.
+        Chance of a section to have clear regions: ground fades there, nuclei stay.
     tint : float
         Standard deviation of each stain's three densities between sections: dyes, section
         thickness and white balance.
@@ -178,13 +178,13 @@ def _ground(
     ground = level * np.clip(relative, 0.0, None)
     if rng.random() < settings.lumen_chance:
         where = smooth_field(shape, rng.uniform(0.2, 0.6) * max(shape), rng)
-        share = rng.uniform(0.0, 1.0)
-        ground *= 1.0 / (1.0 + np.exp(np.clip(12.0 * (where - share), -50.0, 50.0)))
+        edge = rng.uniform(0.0, 1.0)  # in standard deviations of the field: up to half is clear
+        ground *= 1.0 / (1.0 + np.exp(np.clip(12.0 * (where - edge), -50.0, 50.0)))
     return ground.astype(np.float32)
 
 
 def _fibres(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw wavy strands side by side, of about unit variance where they are, in parts of a section.
+    """Draw wavy strands side by side in parts of a section, of a deviation of about 0.8 there.
 
     Across them density is a random function of one coordinate; waves bend that coordinate.
     """
