@@ -17,60 +17,72 @@ from training_trials import Score
 from trials import PACKAGES, Numbers
 
 from napari_unit.models.file import LoadedModel, load_model
-from napari_unit_training.state import load_latest
 
 _GENERATORS = "model."
 """What their weights' names begin with in a checkpoint."""
 
 
-def compare(run: Path, score: Score) -> Numbers | None:
-    """Score both weights of a run, or None where it averages none.
+def compare(run: Path, score: Score) -> list[Numbers]:
+    """Score both weights of a run at each checkpoint that it has kept; none if it averages none.
 
     Parameters
     ----------
     run
-        Folder of a training that has ended, with its last checkpoint.
+        Folder of a training that has ended.
     score
         Of models.
     """
-    averaged = load_model(run / "last.safetensors")
-    settings = averaged.card.training["settings"]
+    loaded = load_model(run / "last.safetensors")
+    settings = loaded.card.training["settings"]
     if not settings["ema_half_life_images"]:
-        return None
-    state = load_latest(run / "checkpoints", torch.device("cpu"))
-    if state is None or state["images_seen"] < settings["images_total"]:
+        return []
+    total = settings["images_total"]
+    states = [
+        torch.load(path, map_location="cpu", weights_only=True)
+        for path in sorted((run / "checkpoints").glob("images-*.pt"))
+    ]
+    if not states or states[-1]["images_seen"] < total:
         raise SystemExit(f"{run} has no checkpoint of its end; give runs that are whole.")
+    return [
+        {
+            "run": run.name,
+            "images": state["images_seen"],
+            "half_life_images": settings["ema_half_life_images"],
+            "when": _when(state["images_seen"], total, settings["decay_fraction"]),
+            "averaged": score(with_weights(loaded, state["averaged"])),
+            "last": score(with_weights(loaded, _generators(state["networks"]))),
+        }
+        for state in states
+    ]
+
+
+def _when(images: int, total: int, decay_fraction: float) -> str:
+    if not decay_fraction:
+        return "constant"
+    return "fallen" if images == total else f"on the way, at {images / total:.0%}"
+
+
+def _generators(networks: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {
-        "run": run.name,
-        "images": state["images_seen"],
-        "half_life_images": settings["ema_half_life_images"],
-        "falling": settings["decay_fraction"] > 0,
-        "averaged": score(averaged),
-        "last": score(with_weights(averaged, state["networks"])),
+        name.removeprefix(_GENERATORS): weights
+        for name, weights in networks.items()
+        if name.startswith(_GENERATORS)
     }
 
 
-def with_weights(loaded: LoadedModel, networks: dict[str, torch.Tensor]) -> LoadedModel:
-    """Return the model with the generators' weights of a checkpoint."""
+def with_weights(loaded: LoadedModel, weights: dict[str, torch.Tensor]) -> LoadedModel:
+    """Return the model with other weights of its networks."""
     model = copy.deepcopy(loaded.model)
-    model.load_state_dict(
-        {
-            name.removeprefix(_GENERATORS): weights
-            for name, weights in networks.items()
-            if name.startswith(_GENERATORS)
-        }
-    )
+    model.load_state_dict(weights)
     return replace(loaded, model=model)
 
 
 def table(runs: Sequence[Numbers], measures: dict[str, int]) -> str:
-    """Return what averaging adds, as Markdown: mean and range over runs, rates fallen or not."""
+    """Return what averaging adds, as Markdown: mean and range over runs."""
     rows = []
-    for falling, words in ((True, "falling"), (False, "constant")):
-        found = [run for run in runs if run["falling"] is falling]
-        if not found:
-            continue
-        cells = [words, str(len(found))]
+    for when in dict.fromkeys(run["when"] for run in runs):
+        found = [run for run in runs if run["when"] == when]
+        cells = [when, str(len(found))]
         for name, digits in measures.items():
             added = [run["averaged"][name] - run["last"][name] for run in found]
             numbers = (f"{n:+.{digits}f}" for n in (mean(added), min(added), max(added)))
@@ -89,11 +101,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the result")
     args = parser.parse_args()
     score = make_task(args.on, args.data, args.work / "pictures").score
-    found = []
+    found: list[Numbers] = []
     for run in args.runs:
-        if both := compare(run, score):
-            found.append(both)
-            print(run.name, flush=True)
+        found += compare(run, score)
+        print(run.name, flush=True)
     source = provenance(PACKAGES, torch.get_num_threads())
     header = {"benchmark": "averaged_weights", "on": args.on, "split": "tuning", **source}
     write_result(args.out, header | {"runs": found})

@@ -11,7 +11,6 @@ import averaged_weights
 
 import napari_unit
 from napari_unit.models.file import LoadedModel
-from napari_unit_training.state import load_latest
 
 TINY = {
     "width": 2, "n_residual": 1, "discriminator_width": 2, "n_scales": 1, "crop_px": 32,
@@ -40,23 +39,32 @@ def trained(folder: Path, **settings: object) -> Path:
     return run
 
 
+def weights_of(state: dict, part: str) -> float:
+    name = "encoders.0.blocks.0.conv.weight"
+    found = state["averaged"][name] if part == "averaged" else state["networks"][f"model.{name}"]
+    return float(found.flatten()[0])
+
+
 def test_both_weights_of_one_training_are_scored(tmp_path: Path) -> None:
     run = trained(tmp_path, ema_half_life_images=100, ema_ramp=0.9)
     found = averaged_weights.compare(run, first_weight)
-    state = load_latest(run / "checkpoints", torch.device("cpu"))
-    assert found is not None
-    assert state is not None
-    averaged = next(iter(state["averaged"].values())).flatten()[0]
-    last = next(v for k, v in state["networks"].items() if k.startswith("model.")).flatten()[0]
-    assert averaged != last
-    assert found["averaged"]["weight"] == float(averaged)
-    assert found["last"]["weight"] == float(last)
-    assert (found["images"], found["half_life_images"], found["falling"]) == (8, 100, True)
+    assert [(f["images"], f["when"]) for f in found] == [(4, "on the way, at 50%"), (8, "fallen")]
+    for numbers in found:
+        path = run / "checkpoints" / f"images-{numbers['images']:010d}.pt"
+        state = torch.load(path, weights_only=True)
+        both = [weights_of(state, part) for part in ("averaged", "last")]
+        assert both[0] != both[1]
+        assert [numbers[part]["weight"] for part in ("averaged", "last")] == both
+
+
+def test_constant_rates_are_told_apart(tmp_path: Path) -> None:
+    run = trained(tmp_path, ema_half_life_images=100, decay_fraction=0)
+    assert {f["when"] for f in averaged_weights.compare(run, first_weight)} == {"constant"}
 
 
 def test_a_training_without_averages_has_nothing_to_compare(tmp_path: Path) -> None:
     run = trained(tmp_path, ema_half_life_images=0)
-    assert averaged_weights.compare(run, first_weight) is None
+    assert averaged_weights.compare(run, first_weight) == []
 
 
 def test_a_training_that_was_stopped_is_refused(tmp_path: Path) -> None:
@@ -68,11 +76,11 @@ def test_a_training_that_was_stopped_is_refused(tmp_path: Path) -> None:
 
 def test_the_table_sets_apart_what_learning_rates_did() -> None:
     runs = [
-        {"falling": falling, "averaged": {"score": value}, "last": {"score": 1.0}}
-        for falling, value in ((True, 1.5), (True, 0.5), (False, 3.0))
+        {"when": when, "averaged": {"score": value}, "last": {"score": 1.0}}
+        for when, value in (("fallen", 1.5), ("fallen", 0.5), ("constant", 3.0))
     ]
     lines = averaged_weights.table(runs, {"score": 1}).splitlines()
     assert lines[2:] == [
-        "| falling | 2 | +0.0 (-0.5 to +0.5) |",
+        "| fallen | 2 | +0.0 (-0.5 to +0.5) |",
         "| constant | 1 | +2.0 (+2.0 to +2.0) |",
     ]
