@@ -51,7 +51,7 @@ class Size:
 
 SIZES = {
     "full": Size(256, 100_000, {}),
-    "reduced": Size(64, 6_000, reduced(6_000)),
+    "reduced": Size(64, 6_000, reduced()),
 }
 """The reduced size is for two CPU cores and two hours."""
 

@@ -169,6 +169,8 @@ class PlainStep:
         losses = self._generators(a, b) | self._discriminators(a, b)
         self.images_seen += len(a)
         s = self.settings
+        if not s.ema_half_life_images:
+            return losses
         half_life = min(float(s.ema_half_life_images), s.ema_ramp * self.images_seen)
         decay = 0.5 ** (len(a) / half_life)
         with torch.no_grad():

@@ -22,14 +22,14 @@ from napari_unit_training.config_files import merge, read_preset
 IMAGES = 4_000
 N_POINTS = 8
 SIZE: Mapping[str, Any] = {
-    key: reduced(IMAGES)[key]
+    key: reduced()[key]
     for key in ("width", "discriminator_width", "crop_px", "precision", "device")
 }
 """What makes a preset small enough for a CPU; all else is as it says."""
 SIDES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "maps": {"default": reduced(IMAGES), "cyclegan": {}},
+    "maps": {"default": reduced(), "cyclegan": {}},
     "nuclei": {
-        "default": reduced(IMAGES),
+        "default": reduced(),
         "nuclei": {},
         "cyclegan": {},
     },

@@ -66,7 +66,7 @@ class StainScore:
 def trials_of(seeds: Sequence[int], images: int) -> list[Trial]:
     """Return all trainings, seed by seed."""
     return [
-        Trial(name, seed, images, merge(reduced(IMAGES, CROP_PX), change))
+        Trial(name, seed, images, merge(reduced(CROP_PX), change))
         for seed in seeds
         for name, change in VARIANTS.items()
     ]

@@ -169,13 +169,11 @@ def train_trial(trial: Trial, task: Task, work: Path, threads: int) -> Numbers:
     return trial.as_dict() | {"curve": record.points, "returns": returns, **place}
 
 
-def reduced(images: int, crop_px: int = 64) -> Numbers:
+def reduced(crop_px: int = 64) -> Numbers:
     """Return what makes the preset `default` small enough for two CPU cores and two hours.
 
     Parameters
     ----------
-    images
-        That a training sees; the averaged weights' half-life is 2% of them, as in the preset.
     crop_px
         Side of the crops.
     """
@@ -186,7 +184,6 @@ def reduced(images: int, crop_px: int = 64) -> Numbers:
         "crop_px": crop_px,
         "generator_learning_rate": 2e-4,
         "discriminator_learning_rate": 2e-4,
-        "ema_half_life_images": images // 50,
         "precision": "float32",  # or a processor with bfloat16 would have another result
         "device": "cpu",
     }

@@ -142,7 +142,7 @@ class TrainSettings:
     gradient_penalty: float = 0.0
     gradient_penalty_every: int = 16
     weights: LossWeights = field(default_factory=LossWeights)
-    ema_half_life_images: int = 2_000
+    ema_half_life_images: int = 0
     ema_ramp: float = 0.05
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Precision = "auto"
