@@ -211,6 +211,25 @@ def test_torchrun_starts_the_processes_itself(everything, folders, tmp_path):
     assert "2 x cpu" in done.stdout
 
 
+def test_a_group_that_is_left_is_gone(tmp_path):
+    """Else its threads are at work while Python ends, which then aborts now and then."""
+    code = (
+        "import sys, weakref, torch, torch.distributed as dist\n"
+        "from pathlib import Path\n"
+        "from napari_unit_training.launch import joined, meet\n"
+        "with joined(0, 1, (0, 1), 'cpu', meet(Path(sys.argv[1]), 1)):\n"
+        "    group = weakref.ref(dist.group.WORLD)\n"
+        "    torch.optim.Adam([torch.zeros(1, requires_grad=True)])\n"
+        "    assert group() is not None\n"
+        "print(group())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "store")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "None\n"
+
+
 def test_more_devices_than_images_in_a_batch_are_refused(settings):
     with pytest.raises(TrainingError, match="batch_size is 2 and devices is 3"):
         replace(settings, devices=3)

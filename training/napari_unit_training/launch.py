@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,9 @@ def joined(
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    # imported within a group (by Adam), it would keep the group as a default argument for good, and
+    # the group's threads would outlive it: processes abort as they end, now and then
+    import_module("torch.distributed.nn")
     try:
         dist.init_process_group(
             backend, store=store, rank=rank, world_size=n_processes, timeout=_TIMEOUT
