@@ -11,6 +11,7 @@ from napari_unit.simulate.tissue import (
     TISSUE_NUCLEI,
     TissueSettings,
     simulate_tissue,
+    tissue_sample,
     write_training_tissue,
 )
 
@@ -116,3 +117,12 @@ def test_sections_are_written_for_the_trainer(tmp_path):
             assert file.pages[0].photometric == tifffile.PHOTOMETRIC.RGB
             assert file.asarray().shape == (64, 80, 3)
         assert tifffile.imread(labels / name).shape == (64, 80)
+
+
+def test_the_sample_is_an_rgb_layer_and_its_labels():
+    (image, image_options, image_kind), (labels, label_options, labels_kind) = tissue_sample()
+    assert (image_kind, labels_kind) == ("image", "labels")
+    assert image.shape == (*labels.shape, 3) == (768, 768, 3)
+    assert image_options["rgb"]
+    assert image_options["scale"] == label_options["scale"]
+    assert labels.max() > 100

@@ -38,15 +38,16 @@ def test_translate_is_in_a_submenu_of_layers_filter_and_opens(
 
 
 @pytest.mark.parametrize(
-    ("key", "layers"),
+    ("key", "layers", "pixel_um"),
     [
-        ("nuclei", ["simulated nuclei", "simulated nuclei labels"]),
-        ("two-domains", ["fluorescence", "absorption"]),
+        ("nuclei", ["simulated nuclei", "simulated nuclei labels"], 0.65),
+        ("tissue", ["simulated tissue", "simulated tissue labels"], 0.25),
+        ("two-domains", ["fluorescence", "absorption"], 0.65),
     ],
 )
-def test_samples_open(viewer: Any, key: str, layers: list[str]) -> None:
+def test_samples_open(viewer: Any, key: str, layers: list[str], pixel_um: float) -> None:
     viewer.open_sample("napari-unit", key)
     assert [layer.name for layer in viewer.layers] == layers
     for layer in viewer.layers:
-        assert layer.scale.tolist() == [0.65, 0.65]
+        assert layer.scale.tolist() == [pixel_um, pixel_um]
         assert {str(unit) for unit in layer.units} == {"micrometer"}

@@ -129,13 +129,20 @@ class LayerChoice(Choice):
 
 
 class ModelChoice(Choice):
-    """A choice between the models of the zoo and the files that were opened."""
+    """A choice between the models of the zoo and the files that were opened.
+
+    It follows the images: the model that a person wants is shown where it takes images of so many
+    channels or no model does, else the first that takes them.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._opened: list[ModelEntry] = []
         self._entries: list[ModelEntry] = []
+        self._wanted: Path | None = None
+        self._n_channels: int | None = None
         self.problems: tuple[str, ...] = ()
+        self.activated.connect(self._heed)
         self.reload()
 
     @property
@@ -180,8 +187,38 @@ class ModelChoice(Choice):
         self.choose(entry.path)
 
     def choose(self, path: Path) -> None:
-        """Choose the model of a file that is in the list."""
+        """Choose the model of a file that is in the list, whatever images it takes."""
         self.setCurrentIndex([entry.path for entry in self._entries].index(path))
+        self._wanted = path
+
+    def prefer(self, path: Path) -> None:
+        """Choose the model of a file wherever it takes the images."""
+        self._wanted = path
+        self._settle()
+
+    def suit(self, n_channels: int) -> None:
+        """Follow images to another number of channels; tells nobody."""
+        if n_channels == self._n_channels:
+            return
+        self._n_channels = n_channels
+        blocked = self.blockSignals(True)
+        self._settle()
+        self.blockSignals(blocked)
+
+    def _heed(self) -> None:
+        """Keep what a person has chosen from the list."""
+        self._wanted = None if self.entry is None else self.entry.path
+
+    def _settle(self) -> None:
+        paths = [entry.path for entry in self._entries]
+        fitting = [entry.path for entry in self._entries if self._takes_images(entry)] or paths
+        if self._wanted in fitting:
+            self.setCurrentIndex(paths.index(self._wanted))
+        elif fitting and (self.entry is None or self.entry.path not in fitting):
+            self.setCurrentIndex(paths.index(fitting[0]))
+
+    def _takes_images(self, entry: ModelEntry) -> bool:
+        return any(domain.n_channels == self._n_channels for domain in entry.card.domains)
 
     def _show(self, entries: list[ModelEntry]) -> None:
         if entries == self._entries:
@@ -197,6 +234,8 @@ class ModelChoice(Choice):
         paths = [entry.path for entry in entries]
         if chosen is not None and chosen.path in paths:
             self.setCurrentIndex(paths.index(chosen.path))
+        else:
+            self._settle()
         self.blockSignals(blocked)
         self.currentIndexChanged.emit(self.currentIndex())
 

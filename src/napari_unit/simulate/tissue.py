@@ -8,6 +8,7 @@ translation network.
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from napari_unit.simulate.settings import Range, check_range
 HEMATOXYLIN = (0.650, 0.704, 0.286)
 EOSIN = (0.072, 0.990, 0.105)
 """Optical densities in red, green and blue, of length 1 (Ruifrok, Johnston 2001, table 2)."""
+
+PIXEL_SIZE_UM = 0.25
+"""Side of a pixel in a scan of 40x, in micrometers."""
 
 TISSUE_NUCLEI = SceneSettings(
     nucleus_radius_px=(6.0, 22.0),
@@ -145,6 +149,23 @@ def simulate_tissue(settings: TissueSettings, seed: int) -> Scene:
     )
     image: NDArray[np.uint8] = np.rint(np.clip(light, 0.0, 255.0)).astype(np.uint8)
     return Scene(image, scene.labels)
+
+
+def tissue_sample() -> list[tuple[NDArray[Any], dict[str, Any], str]]:
+    """Sample data for napari: a section of 768 x 768 px and its labels."""
+    nuclei = replace(
+        TISSUE_NUCLEI,
+        shape=(768, 768),
+        nucleus_radius_px=(12.0, 12.0),
+        foreground_fraction=(0.25, 0.25),
+    )
+    scene = simulate_tissue(TissueSettings(nuclei), seed=3)
+    placed = {"scale": (PIXEL_SIZE_UM, PIXEL_SIZE_UM), "units": ("µm", "µm")}
+    labels = {"name": "simulated tissue labels", "opacity": 0.4, **placed}
+    return [
+        (scene.image, {"name": "simulated tissue", "rgb": True, **placed}, "image"),
+        (scene.labels, labels, "labels"),
+    ]
 
 
 def write_training_tissue(

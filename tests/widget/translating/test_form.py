@@ -127,6 +127,49 @@ def test_the_direction_that_fits_the_layer_is_chosen(samples: Any, desk: Any, mo
     assert result.data.shape == (90, 70, 3)
 
 
+def test_the_model_follows_the_layer_and_a_persons_choice_is_kept_for_it(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    rgb = samples.rgb()
+    rgb.name = "slide"
+    models.add("histology", a=("synthetic", 3), b=("real", 3))
+    models.add("mine", folder=models.user)
+    at = desk(rgb, samples.gray())
+    choice = at.form.model_choice
+    assert choice.currentText() == "nuclei"
+    at.pick(at.form.layer_choice, "slide")
+    assert choice.currentText() == "histology"
+    assert at.run().rgb
+    at.pick(at.form.layer_choice, "cells")
+    assert choice.currentText() == "nuclei"
+    at.pick(choice, "mine")
+    at.pick(at.form.layer_choice, "slide")
+    assert choice.currentText() == "histology"
+    at.pick(at.form.layer_choice, "cells")
+    assert choice.currentText() == "mine"
+    assert at.run() is not None
+
+    at.pick(at.form.layer_choice, "slide")
+    at.pick(choice, "mine")  # to map one of the channels to it
+    assert choice.currentText() == "mine"
+    rgb.data = samples.pixels(64, 64, 3)
+    assert choice.currentText() == "mine"
+    assert not at.widget.run_button.isEnabled()
+
+
+def test_a_model_that_takes_other_images_stays_where_no_model_takes_these(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    models.add("other")
+    at = desk(samples.gray())
+    at.pick(at.form.model_choice, "other")
+    rgb = samples.rgb()
+    rgb.name = "slide"
+    at.viewer.add_layer(rgb)
+    at.pick(at.form.layer_choice, "slide")
+    assert at.form.model_choice.currentText() == "other"
+
+
 def test_a_damaged_model_in_the_zoo_is_left_out_and_said(
     samples: Any, desk: Any, models: Any
 ) -> None:

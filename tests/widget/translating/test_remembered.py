@@ -29,6 +29,23 @@ def test_the_next_widget_begins_where_the_last_run_was(
     assert again.said() == (None, "")
 
 
+def test_the_remembered_model_waits_for_images_that_it_takes(
+    samples: Any, desk: Any, models: Any
+) -> None:
+    models.add("histology", a=("synthetic", 3), b=("real", 3))
+    models.add("mine", folder=models.user)
+    at = desk(samples.gray())
+    at.pick(at.form.model_choice, "mine")
+    assert at.run() is not None
+    slide = samples.rgb()
+    slide.name = "slide"
+    again = desk(samples.gray(), slide, model=False)
+    again.pick(again.form.layer_choice, "slide")
+    assert again.form.model_choice.currentText() == "histology"
+    again.pick(again.form.layer_choice, "cells")
+    assert again.form.model_choice.currentText() == "mine"
+
+
 @pytest.mark.parametrize(
     "content", [b"no json", b"[]", b'{"device": "abacus", "model": 3, "from": null}']
 )

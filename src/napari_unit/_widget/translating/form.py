@@ -154,6 +154,8 @@ class TranslationForm(QWidget):
         layer = self.layer_choice.layer
         self.mapping.follow(layer)
         image, self._unreadable = self._read_layer(layer)
+        if image is not None:
+            self.model_choice.suit(image.n_channels)
         entry = self.model_choice.entry
         self.layer_note.setText(image_in_words(image) if image else "")
         self.layer_note.setVisible(image is not None)

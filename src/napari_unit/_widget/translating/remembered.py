@@ -46,9 +46,9 @@ def recall(form: TranslationForm) -> None:
         index = choice.findData(chosen[name]) if name in chosen else -1
         if index >= 0:
             choice.setCurrentIndex(index)
-    paths = [str(entry.path) for entry in form.model_choice.entries]
-    if chosen.get("model") in paths:
-        form.model_choice.setCurrentIndex(paths.index(chosen["model"]))
+    for entry in form.model_choice.entries:
+        if str(entry.path) == chosen.get("model"):
+            form.model_choice.prefer(entry.path)
     directions = [form.direction_choice.itemText(i) for i in range(form.direction_choice.count())]
     fitting = [i for i, text in enumerate(directions) if text.startswith(f"{chosen.get('from')} →")]
     image, source = form.image, form.direction_choice.source
