@@ -181,7 +181,7 @@ def palette_of(frames: list[Image.Image]) -> Image.Image:
 def main() -> None:
     """Make all pictures, from real runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, help="model file; without it, the bundled model")
+    parser.add_argument("--model", type=Path, help="model file; without it, the bundled nuclei")
     parser.add_argument("--seconds", type=float, default=300.0, help="of training (300)")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
     arguments = parser.parse_args()

@@ -65,6 +65,14 @@ def test_a_bundled_model_goes_before_the_users_and_several_must_be_named(
         choose_model(None, "real", image())
 
 
+@pytest.mark.parametrize(("axes", "name"), [("YX", "nuclei"), ("YXS", "histology")])
+def test_a_bundled_model_fits_gray_images_and_one_fits_color(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, axes: str, name: str
+) -> None:
+    monkeypatch.setattr(zoo, "user_folder", lambda: tmp_path)
+    assert choose_model(None, None, image(axes)).name == name
+
+
 def test_an_unknown_name_lists_what_there_is(
     folders: tuple[Path, Path], save_tiny_model: Save
 ) -> None:

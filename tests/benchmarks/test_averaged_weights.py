@@ -1,22 +1,17 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 pytest.importorskip("averaged_weights", reason="benchmarks/ is in the repository only")
 
 import averaged_weights
+from noise_training import TINY, write_noise
 
 import napari_unit
 from napari_unit.models.file import LoadedModel
 
-TINY = {
-    "width": 2, "n_residual": 1, "discriminator_width": 2, "n_scales": 1, "crop_px": 32,
-    "device": "cpu", "min_crop_deviation": 0.0, "validation": {"held_out": 0.0},
-    "cadence": {"checkpoint": 4},
-}  # fmt: skip
+SETTINGS = {**TINY, "validation": {"held_out": 0.0}, "cadence": {"checkpoint": 4}}
 
 
 def first_weight(loaded: LoadedModel) -> dict[str, float]:
@@ -26,15 +21,10 @@ def first_weight(loaded: LoadedModel) -> dict[str, float]:
 
 def trained(folder: Path, **settings: object) -> Path:
     """Train on noise for eight images."""
-    rng = np.random.default_rng(0)
-    for name in "ab":
-        (folder / name).mkdir(parents=True)
-        for i in range(2):
-            pixels = rng.integers(0, 256, (40, 40), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    write_noise(folder, 40, 40)
     run = folder / "run"
     napari_unit.train(
-        folder / "a", folder / "b", run, settings={**TINY, **settings}, images=8, progress=False
+        folder / "a", folder / "b", run, settings={**SETTINGS, **settings}, images=8, progress=False
     )
     return run
 

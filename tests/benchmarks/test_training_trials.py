@@ -4,20 +4,15 @@ import os
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 pytest.importorskip("training_trials", reason="benchmarks/ is in the repository only")
 
+from noise_training import TINY, write_noise
 from training_trials import Record, Task, train_trial
 from trials import Trial
 
 KILLED = 7
-TINY = {
-    "width": 2, "n_residual": 1, "discriminator_width": 2, "n_scales": 1, "crop_px": 32,
-    "device": "cpu", "min_crop_deviation": 0.0,
-}  # fmt: skip
 
 
 def brightness(loaded: object) -> dict[str, float]:
@@ -27,12 +22,7 @@ def brightness(loaded: object) -> dict[str, float]:
 
 @pytest.fixture
 def task(tmp_path: Path) -> Task:
-    rng = np.random.default_rng(0)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        for number in range(3):
-            pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    write_noise(tmp_path, 40, 40, 3)
     return Task(tmp_path / "a", tmp_path / "b", ("photo", "map"), 2, brightness)
 
 

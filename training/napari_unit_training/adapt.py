@@ -97,7 +97,8 @@ def _in_words(event: "AdaptationEvent") -> str:
         if event.tests_training_images:
             told += " It is tested with the target images that it trains on, without their labels."
         if event.unknown_classes:
-            told += f" Never right, for the labels lack it: {', '.join(event.unknown_classes)}."
+            unknown = ", ".join(event.unknown_classes)
+            told += f" The labels have no {unknown}: such test images never count as right."
         return told
     if isinstance(event, AdaptationProgress):
         losses = ", ".join(f"{name} {value:.3g}" for name, value in event.losses.items())

@@ -85,4 +85,6 @@ def test_classes_that_nobody_learns_are_named(small, tmp_path):
         next(adapt(small, source, alien, tmp_path / "run"))
     started = next(adapt(small, source, other, tmp_path / "run"))
     assert started.unknown_classes == ("five",)
-    assert command._in_words(started).endswith("the labels lack it: five.")
+    assert command._in_words(started).endswith(
+        " The labels have no five: such test images never count as right."
+    )

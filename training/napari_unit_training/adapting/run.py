@@ -234,8 +234,8 @@ def _accuracy(chances: Tensor, tested: LabelledImages, classes: tuple[str, ...])
 def _pictures(session: AdaptationSession) -> list[Any]:
     """Return rows of images, spread over both domains, and of what the generators make of them."""
     numbers = [len(data.images) for data in session.data]
-    count = torch.arange(min(N_PICTURES, *numbers))
-    places = [count * n // len(count) for n in numbers]
+    order = torch.arange(min(N_PICTURES, *numbers))
+    places = [order * n // len(order) for n in numbers]
     pairs = zip(session.data, places, strict=True)
     source, target = (data.batch(where, session.device) for data, where in pairs)
     made = session.shown(Batch((source, target), places[SOURCE]))

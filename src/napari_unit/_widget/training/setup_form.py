@@ -23,7 +23,7 @@ from napari_unit._widget.training.words import PRESETS
 from napari_unit.runs.inspection import DomainInspection
 
 _CONTENT_WEIGHT = 10.0
-"""Of the trainer's content term where bright is to stay bright, as for the bundled model."""
+"""Of the trainer's content term where bright is to stay bright, as for the bundled models."""
 _AS_PRESET = "as the preset"
 _MOST = 10**6
 
