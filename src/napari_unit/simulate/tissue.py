@@ -159,7 +159,8 @@ def tissue_sample() -> list[tuple[NDArray[Any], dict[str, Any], str]]:
         nucleus_radius_px=(12.0, 12.0),
         foreground_fraction=(0.25, 0.25),
     )
-    scene = simulate_tissue(TissueSettings(nuclei), seed=3)
+    settings = TissueSettings(nuclei, fibre_chance=1.0, lumen_chance=0.0)
+    scene = simulate_tissue(settings, seed=7)
     placed = {"scale": (PIXEL_SIZE_UM, PIXEL_SIZE_UM), "units": ("µm", "µm")}
     labels = {"name": "simulated tissue labels", "opacity": 0.4, **placed}
     return [
