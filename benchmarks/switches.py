@@ -62,9 +62,14 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """The paper's ablation (figure 2): tied blocks, discriminators, weights; 1, 4, 0.01, 10 is base."""
+SCALES: Mapping[str, Mapping[str, Any]] = {
+    f"{word} scale{'s' * (n > 1)}": {"n_scales": n} for n, word in ((1, "one"), (3, "three"))
+}
+"""At 64 px a second scale sees more than a crop; at 128 px patches are 46, 93 and 187 px."""
 GROUPS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]] = {
     "switches": (merge(REDUCED, _FORMER), SWITCHES),
     "paper": (REDUCED, PAPER),
+    "scales": (reduced(128), SCALES),
 }
 """Settings over the preset that all trials share, and the changes."""
 
