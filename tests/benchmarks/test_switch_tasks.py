@@ -35,13 +35,24 @@ def test_a_model_is_scored_by_labels_and_realism(
     found = task.score(tiny_model)
     assert set(found) == set(switch_tasks.TASKS["nuclei"].measures)
     assert 0 <= found["labels"] <= 1
-    raw = switch_tasks._instruments(data, "tuning")[3]
+    raw = switch_tasks._instruments(data, "tuning", "fluorescence")[3]
     shares = [found[key] / raw[key] for key in ("kernel", "sliced")]
     assert found["realism"] == pytest.approx(-sum(shares) / 2)
     unchanged = switch_tasks.untranslated(task)
     assert set(unchanged) == set(found)
     assert unchanged["realism"] == -1
     assert unchanged["kernel"] == pytest.approx(raw["kernel"], abs=1e-4)
+
+
+@pytest.mark.usefixtures("small")
+def test_tissue_is_scored_in_color(
+    tissue_data: Path, tiny_tissue_model: LoadedModel, tmp_path: Path
+) -> None:
+    task = switch_tasks.make_task("histology", tissue_data, tmp_path / "work")
+    assert len(list(task.a.iterdir())) == 2
+    found = task.score(tiny_tissue_model)
+    assert set(found) == set(switch_tasks.TASKS["histology"].measures)
+    assert found != switch_tasks.untranslated(task)
 
 
 @pytest.mark.usefixtures("small")
