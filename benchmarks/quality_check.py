@@ -26,7 +26,7 @@ TRAINED = "nuclei"
 UNTRANSLATED = "untranslated"
 OTHER_REAL = "other images of the target"
 TRAINING_SCENES_SEED = 1
-"""Of the bundled model's scenes, see training/README.md."""
+"""Of the scenes of the bundled `nuclei`, see training/README.md."""
 SCORED_SCENES_SEED = 2
 """Other seeds share no scenes."""
 N_SCORED_SCENES = 100
