@@ -20,7 +20,9 @@ from napari_unit_training.config_files import merge
 
 BASE = "default"
 IMAGES = 1_000
-REDUCED: Mapping[str, Any] = reduced()
+TWO_SCALES: Mapping[str, Any] = {"n_scales": 2}
+"""What the reduced size had until scales were asked."""
+REDUCED: Mapping[str, Any] = merge(reduced(), TWO_SCALES)
 
 _FORMER = {
     "ema_half_life_images": IMAGES // 50,
@@ -69,7 +71,7 @@ SCALES: Mapping[str, Mapping[str, Any]] = {
 GROUPS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]] = {
     "switches": (merge(REDUCED, _FORMER), SWITCHES),
     "paper": (REDUCED, PAPER),
-    "scales": (reduced(128), SCALES),
+    "scales": (merge(reduced(128), TWO_SCALES), SCALES),
 }
 """Settings over the preset that all trials share, and the changes."""
 

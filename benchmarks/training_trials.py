@@ -180,7 +180,6 @@ def reduced(crop_px: int = 64) -> Numbers:
     return {
         "width": 16,
         "discriminator_width": 16,
-        "n_scales": 2,
         "crop_px": crop_px,
         "generator_learning_rate": 2e-4,
         "discriminator_learning_rate": 2e-4,

@@ -41,7 +41,8 @@ class TrainSettings:
     discriminator_layers
         Convolutions of stride 2 in each; the depth of the paper's ablation.
     n_scales
-        Discriminators per domain, each on half the resolution of the one before.
+        Discriminators per domain, each on half the resolution of the one before; the authors'
+        later form has 3.
     spectral_norm
         Bound the discriminators' Lipschitz constant (Miyato et al. 2018).
     detail_gain
@@ -121,7 +122,7 @@ class TrainSettings:
     n_shared: int = 1
     discriminator_width: int = 64
     discriminator_layers: int = 4
-    n_scales: int = 3
+    n_scales: int = 1
     spectral_norm: bool = True
     detail_gain: float = 0.0
     crop_px: int = 256
