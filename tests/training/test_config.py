@@ -32,8 +32,14 @@ def test_settings_are_frozen():
         ({"betas": (0.5, 1.0)}, r"betas is \(0.5, 1.0\)"),
         ({"width": 0}, r"width is 0; it must be a whole number from 1 to"),
         ({"n_shared": 5}, r"n_shared is 5; it must be a whole number from 0 to 4"),
-        ({"crop_px": 66, "n_scales": 3}, r"crop_px is 66; it must be a multiple of 4 and at least 64"),
-        ({"crop_px": 60, "n_scales": 3}, r"crop_px is 60; it must be a multiple of 4 and at least 64"),
+        (
+            {"crop_px": 66, "n_scales": 3},
+            r"crop_px is 66; it must be a multiple of 4 and at least 64",
+        ),
+        (
+            {"crop_px": 60, "n_scales": 3},
+            r"crop_px is 60; it must be a multiple of 4 and at least 64",
+        ),
         ({"learning": 1}, r"unexpected keyword"),
     ],
 )
