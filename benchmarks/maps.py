@@ -10,10 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
-from maps_images import MapsScore, best_constant, compare, prepare, read
+from maps_images import MapsScore, best_constant, prepare, read
 from results_file import markdown_table, spread
 from training_trials import Task, reduced, train_trial
 from trials import Numbers, Trial, add_arguments, last, run_trials
@@ -66,14 +65,6 @@ def trials_of(size: Size, seeds: Sequence[int]) -> list[Trial]:
     return sorted(found, key=lambda trial: trial.seed)
 
 
-def baselines(photos: Any, maps: Any, constant: Any) -> dict[str, dict[str, float]]:
-    """Score what needs no training: the photo as it is, and one colour everywhere."""
-    return {
-        "the photo as it is": compare(photos, maps, constant),
-        "the best constant colour": compare(np.broadcast_to(constant, maps.shape), maps, constant),
-    }
-
-
 def table(trials: Sequence[Numbers], compared: Mapping[str, Mapping[str, float]]) -> str:
     """Return the result as Markdown; medians and ranges over seeds."""
     keys = ("accuracy_16", "accuracy_10", "accuracy_5", "drawn_16")
@@ -104,16 +95,15 @@ def main() -> None:
     size = SIZES[args.size]
     folders = prepare(args.data, args.work / "pictures", "validation", size.side_px)
     constant = best_constant(read(folders.maps))
-    scored = read(folders.scored_photos), read(folders.scored_maps)
-    compared = baselines(*scored, constant)
     red, green, blue = (int(level) for level in constant)
     score = MapsScore(folders, (red, green, blue))
+    compared = score.baselines()
     task = Task(folders.photos, folders.maps, DOMAINS, 8, score)
     header = {
         "benchmark": "maps",
         "size": args.size,
         "side_px": size.side_px,
-        "pictures": {"train": len(read(folders.maps)), "scored": len(scored[0])},
+        "pictures": {"train": len(read(folders.maps)), "scored": len(read(folders.scored_maps))},
         "constant": [red, green, blue],
         "baselines": compared,
     }

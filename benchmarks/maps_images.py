@@ -158,9 +158,14 @@ class MapsScore:
         made = translate_all(loaded.model, read(self.folders.scored_photos))
         return self._compared(made)
 
-    def untranslated(self) -> dict[str, float]:
-        """Compare the photos as they are."""
-        return self._compared(read(self.folders.scored_photos))
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Compare what needs no training: the photos as they are, and one colour everywhere."""
+        photos = read(self.folders.scored_photos)
+        constant = np.broadcast_to(np.array(self.background, np.uint8), photos.shape)
+        return {
+            "the photo as it is": self._compared(photos),
+            "the best constant colour": self._compared(constant),
+        }
 
     def _compared(self, made: Pictures) -> dict[str, float]:
         return compare(made, read(self.folders.scored_maps), np.array(self.background, np.uint8))

@@ -140,10 +140,10 @@ class NucleiScore:
         made = {"made": Scenes(images[: len(raw.train)], images[len(raw.train) :])}
         return _numbers(made, network, looks_real(real, made, _SCENES, 0)["made"], distances)
 
-    def untranslated(self) -> dict[str, float]:
+    def baselines(self) -> dict[str, dict[str, float]]:
         """Measure the scenes as they are: the same numbers."""
         _, network, raw, distances = _instruments(self.data, self.part, self.subject)
-        return _numbers({"made": raw}, network, distances, distances)
+        return {"the scene as it is": _numbers({"made": raw}, network, distances, distances)}
 
 
 def _numbers(
@@ -161,11 +161,14 @@ def _numbers(
     }
 
 
-def untranslated(task: Task) -> dict[str, float]:
-    """Measure what has not been translated by the score of a task that `make_task` made."""
+def baselines(task: Task) -> dict[str, dict[str, float]]:
+    """Measure what needs no training by the score of a task that `make_task` made."""
     score = task.score
     assert isinstance(score, MapsScore | NucleiScore)
-    return {name: round(value, 5) for name, value in score.untranslated().items()}
+    return {
+        name: {key: round(value, 5) for key, value in found.items()}
+        for name, found in score.baselines().items()
+    }
 
 
 @cache

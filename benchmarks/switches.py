@@ -12,7 +12,7 @@ from typing import Any
 
 from equal_compute import images_of_equal_compute
 from results_file import markdown_table, write_result
-from switch_tasks import TASKS, make_task, untranslated
+from switch_tasks import TASKS, baselines, make_task
 from training_trials import reduced, train_trial
 from trials import Numbers, Trial, add_arguments, last, run_trials
 
@@ -88,7 +88,9 @@ def trials_of(group: str, seeds: Sequence[int], images: int, n_channels: int) ->
 
 
 def table(
-    trials: Sequence[Numbers], keys: Mapping[str, int], unchanged: Mapping[str, float]
+    trials: Sequence[Numbers],
+    keys: Mapping[str, int],
+    untrained: Mapping[str, Mapping[str, float]],
 ) -> str:
     """Return the result as Markdown: the base, then what each change adds to it, the best first.
 
@@ -98,14 +100,17 @@ def table(
         All of them.
     keys
         Measures, the one to sort by first, and how many digits they are shown with.
-    unchanged
-        What the measures are of images that nobody has translated.
+    untrained
+        What the measures are of what needs no training; see `switch_tasks.baselines`.
     """
     names = [name for name in dict.fromkeys(t["name"] for t in trials) if name != BASE]
     gains = {name: {key: _differences(trials, name, key) for key in keys} for name in names}
     first = next(iter(keys))
     names.sort(key=lambda name: -mean(gains[name][first]))
-    rows = [["untranslated", *(f"{unchanged[key]:.{digits}f}" for key, digits in keys.items())]]
+    rows = [
+        [name, *(f"{found[key]:.{digits}f}" for key, digits in keys.items())]
+        for name, found in untrained.items()
+    ]
     rows += [[BASE, *(_mean_and_range(last(trials, BASE, key), n) for key, n in keys.items())]]
     for name in names:
         cells = (_mean_and_range(gains[name][key], n, sign="+") for key, n in keys.items())
@@ -141,9 +146,9 @@ def main() -> None:
     wanted = trials_of(args.group, range(args.seeds), args.images, kind.n_channels)
     header = {"benchmark": "switches", "on": args.on, "group": args.group, "split": "tuning"}
     trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
-    unchanged = untranslated(task)
-    write_result(args.out, json.loads(args.out.read_text()) | {"untranslated": unchanged})
-    print(table(trials, kind.measures, unchanged))
+    untrained = baselines(task)
+    write_result(args.out, json.loads(args.out.read_text()) | {"baselines": untrained})
+    print(table(trials, kind.measures, untrained))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,18 @@ def test_scores_are_of_the_model_that_is_given(
     assert score(tiny_tissue_model) == expected
 
 
+def test_what_needs_no_training_is_compared_like_a_model(maps_data: Path, tmp_path: Path) -> None:
+    folders = maps_images.prepare(maps_data, tmp_path / "out", "validation", 16)
+    true = maps_images.read(folders.scored_maps)
+    color = np.array((250, 240, 230), np.uint8)
+    found = maps_images.MapsScore(folders, (250, 240, 230)).baselines()
+    assert list(found) == ["the photo as it is", "the best constant colour"]
+    photos, constant = found.values()
+    assert photos == maps_images.compare(maps_images.read(folders.scored_photos), true, color)
+    assert constant == maps_images.compare(np.broadcast_to(color, true.shape), true, color)
+    assert constant["drawn_16"] == 0
+
+
 def test_equal_compute_gives_less_arithmetic_more_images() -> None:
     small = {**maps.SIZES["reduced"].settings, "width": 4, "discriminator_width": 4}
     no_cycle = merge(small, maps.VARIANTS["no cycle"])
@@ -169,12 +181,12 @@ def test_switches_are_sorted_by_what_they_add_to_the_base_of_the_same_seed() -> 
         for name, score in (("worse", 0.4), ("better", 0.7), ("default", 0.5))
         for seed in (0, 1)
     ]
-    lines = switches.table(trials, {"score": 2}, {"score": 0.125}).splitlines()[2:]
+    lines = switches.table(trials, {"score": 2}, {"as it is": {"score": 0.125}}).splitlines()[2:]
     assert lines == [
-        "| untranslated | 0.12 |",
+        "| as it is | 0.12 |",
         "| default | 1.00 (0.50 to 1.50) |",
         "| better | +0.20 (+0.20 to +0.20) |",
         "| worse | -0.10 (-0.10 to -0.10) |",
     ]
-    one = switches.table(trials[::2], {"score": 2}, {"score": 0.125}).splitlines()
+    one = switches.table(trials[::2], {"score": 2}, {"as it is": {"score": 0.125}}).splitlines()
     assert one[4] == "| better | +0.20 |"

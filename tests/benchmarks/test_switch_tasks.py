@@ -38,7 +38,7 @@ def test_a_model_is_scored_by_labels_and_realism(
     raw = switch_tasks._instruments(data, "tuning", "fluorescence")[3]
     shares = [found[key] / raw[key] for key in ("kernel", "sliced")]
     assert found["realism"] == pytest.approx(-sum(shares) / 2)
-    unchanged = switch_tasks.untranslated(task)
+    unchanged = switch_tasks.baselines(task)["the scene as it is"]
     assert set(unchanged) == set(found)
     assert unchanged["realism"] == -1
     assert unchanged["kernel"] == pytest.approx(raw["kernel"], abs=1e-4)
@@ -52,7 +52,7 @@ def test_tissue_is_scored_in_color(
     assert len(list(task.a.iterdir())) == 2
     found = task.score(tiny_tissue_model)
     assert set(found) == set(switch_tasks.TASKS["histology"].measures)
-    assert found != switch_tasks.untranslated(task)
+    assert found != switch_tasks.baselines(task)["the scene as it is"]
 
 
 @pytest.mark.usefixtures("small")
