@@ -68,10 +68,13 @@ SCALES: Mapping[str, Mapping[str, Any]] = {
     f"{word} scale{'s' * (n > 1)}": {"n_scales": n} for n, word in ((1, "one"), (3, "three"))
 }
 """At 64 px a second scale sees more than a crop; at 128 px patches are 46, 93 and 187 px."""
+TIED: Mapping[str, Mapping[str, Any]] = {f"{n} tied": {"n_shared": n} for n in (0, 2)}
+"""Of `PAPER`, for other images than maps; with one scale, as `default` has."""
 GROUPS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]] = {
     "switches": (merge(REDUCED, _FORMER), SWITCHES),
     "paper": (REDUCED, PAPER),
     "scales": (merge(reduced(128), TWO_SCALES), SCALES),
+    "tied": (reduced(), TIED),
 }
 """Settings over the preset that all trials share, and the changes."""
 
