@@ -6,6 +6,7 @@ Run ``python benchmarks/switches.py --help``; the protocol is in ``benchmarks/RE
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import mean
 from typing import Any
@@ -16,9 +17,8 @@ from switch_tasks import TASKS, baselines, make_task
 from training_trials import reduced, train_trial
 from trials import Numbers, Trial, add_arguments, last, run_trials
 
-from napari_unit_training.config_files import merge
+from napari_unit_training.config_files import merge, read_preset
 
-BASE = "default"
 IMAGES = 1_000
 TWO_SCALES: Mapping[str, Any] = {"n_scales": 2}
 """What the reduced size had until scales were asked."""
@@ -70,23 +70,60 @@ SCALES: Mapping[str, Mapping[str, Any]] = {
 """At 64 px a second scale sees more than a crop; at 128 px patches are 46, 93 and 187 px."""
 TIED: Mapping[str, Mapping[str, Any]] = {f"{n} tied": {"n_shared": n} for n in (0, 2)}
 """Of `PAPER`, for other images than maps; with one scale, as `default` has."""
-GROUPS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]] = {
-    "switches": (merge(REDUCED, _FORMER), SWITCHES),
-    "paper": (REDUCED, PAPER),
-    "scales": (merge(reduced(128), TWO_SCALES), SCALES),
-    "tied": (reduced(), TIED),
+_UNIT: Mapping[str, Mapping[str, Any]] = {
+    "no identity": {"weights": {"identity": 0.0}},
+    "reconstruction": {"weights": {"reconstruction": 10.0}},
+    "codes with noise": {"latent_noise": True, "weights": {"kl": 0.01, "cycle_kl": 0.01}},
+    "1 tied": {"n_shared": 1},
 }
-"""Settings over the preset that all trials share, and the changes."""
+FROM_CYCLEGAN: Mapping[str, Mapping[str, Any]] = {
+    **_UNIT,
+    "these four": merge(*_UNIT.values()),
+    "spectral norm": {"spectral_norm": True},
+    "quarter turns": {"augmentation": {"vertical_flip": True, "rotate_90": True}},
+    "weight decay": {"weight_decay": 1e-4},
+    "no flat crops": {"min_crop_deviation": 0.01},
+}
+"""What `default` has and plain CycleGAN has not, one at a time; UNIT's objective also together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What is asked together.
+
+    Parameters
+    ----------
+    shared
+        Settings of all its trials, over the preset.
+    changes
+        What else each has, by its name.
+    preset
+        Bundled settings of the trial that the others are compared with, and its name.
+    """
+
+    shared: Mapping[str, Any]
+    changes: Mapping[str, Mapping[str, Any]]
+    preset: str = "default"
+
+
+GROUPS: Mapping[str, Group] = {
+    "switches": Group(merge(REDUCED, _FORMER), SWITCHES),
+    "paper": Group(REDUCED, PAPER),
+    "scales": Group(merge(reduced(128), TWO_SCALES), SCALES),
+    "tied": Group(reduced(), TIED),
+    "cyclegan": Group(reduced(), FROM_CYCLEGAN, "cyclegan"),
+}
 
 
 def trials_of(group: str, seeds: Sequence[int], images: int, n_channels: int) -> list[Trial]:
     """Return the base and every variation of it, at the compute of the base, seed by seed."""
-    base, changes = GROUPS[group]
+    asked = GROUPS[group]
+    base = merge(read_preset(asked.preset), asked.shared)
     found = []
-    for name, change in {BASE: {}, **changes}.items():
-        settings = merge(base, change)
-        count = images_of_equal_compute(settings, base, images, n_channels)
-        found += [Trial(name, seed, count, settings) for seed in seeds]
+    for name, change in {asked.preset: {}, **asked.changes}.items():
+        count = images_of_equal_compute(merge(base, change), base, images, n_channels)
+        settings = merge(asked.shared, change)
+        found += [Trial(name, seed, count, settings, asked.preset) for seed in seeds]
     return sorted(found, key=lambda trial: trial.seed)
 
 
@@ -100,21 +137,21 @@ def table(
     Parameters
     ----------
     trials
-        All of them.
+        All of them, those of the base first.
     keys
         Measures, the one to sort by first, and how many digits they are shown with.
     untrained
         What the measures are of what needs no training; see `switch_tasks.baselines`.
     """
-    names = [name for name in dict.fromkeys(t["name"] for t in trials) if name != BASE]
-    gains = {name: {key: _differences(trials, name, key) for key in keys} for name in names}
+    base, *names = dict.fromkeys(t["name"] for t in trials)
+    gains = {name: {key: _differences(trials, base, name, key) for key in keys} for name in names}
     first = next(iter(keys))
     names.sort(key=lambda name: -mean(gains[name][first]))
     rows = [
         [name, *(f"{found[key]:.{digits}f}" for key, digits in keys.items())]
         for name, found in untrained.items()
     ]
-    rows += [[BASE, *(_mean_and_range(last(trials, BASE, key), n) for key, n in keys.items())]]
+    rows += [[base, *(_mean_and_range(last(trials, base, key), n) for key, n in keys.items())]]
     for name in names:
         cells = (_mean_and_range(gains[name][key], n, sign="+") for key, n in keys.items())
         rows.append([name, *cells])
@@ -129,10 +166,10 @@ def _mean_and_range(values: Sequence[float], digits: int, sign: str = "") -> str
     return middle if len(values) == 1 else f"{middle} ({low} to {high})"
 
 
-def _differences(trials: Sequence[Numbers], name: str, key: str) -> list[float]:
+def _differences(trials: Sequence[Numbers], base: str, name: str, key: str) -> list[float]:
     """Return what a change adds to the base of the same seed, a value per seed."""
-    base = {t["seed"]: t["curve"][-1][key] for t in trials if t["name"] == BASE}
-    return [t["curve"][-1][key] - base[t["seed"]] for t in trials if t["name"] == name]
+    of_base = {t["seed"]: t["curve"][-1][key] for t in trials if t["name"] == base}
+    return [t["curve"][-1][key] - of_base[t["seed"]] for t in trials if t["name"] == name]
 
 
 def main() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -168,17 +169,29 @@ def test_the_table_has_medians_over_seeds_beside_the_papers_figures(tmp_path: Pa
 
 @pytest.mark.parametrize("group", switches.GROUPS)
 def test_every_switch_changes_the_base_to_settings_that_exist(group: str) -> None:
-    shared, changes = switches.GROUPS[group]
-    base = settings_from(merge(read_preset("default"), shared))
-    for name, change in changes.items():
-        made = settings_from(merge(read_preset("default"), shared, change))
-        assert made != base, name
+    asked = switches.GROUPS[group]
+    shared = merge(read_preset(asked.preset), asked.shared)
+    base = settings_from(shared)
+    for name, change in asked.changes.items():
+        assert settings_from(merge(shared, change)) != base, name
+
+
+def test_what_default_has_is_added_to_cyclegan() -> None:
+    added = merge(*switches.FROM_CYCLEGAN.values())
+    made = settings_from(merge(read_preset("cyclegan"), switches.reduced(), added))
+    default = settings_from(merge(read_preset("default"), switches.reduced()))
+    differ = {
+        field.name
+        for field in fields(made)
+        if getattr(made, field.name) != getattr(default, field.name)
+    }
+    assert differ == {"images_total", "validation"}
 
 
 def test_switches_are_sorted_by_what_they_add_to_the_base_of_the_same_seed() -> None:
     trials = [
         {**Trial(name, seed, 10, {}).as_dict(), "curve": [{"score": score + seed}]}
-        for name, score in (("worse", 0.4), ("better", 0.7), ("default", 0.5))
+        for name, score in (("default", 0.5), ("worse", 0.4), ("better", 0.7))
         for seed in (0, 1)
     ]
     lines = switches.table(trials, {"score": 2}, {"as it is": {"score": 0.125}}).splitlines()[2:]
