@@ -68,8 +68,14 @@ SCALES: Mapping[str, Mapping[str, Any]] = {
     f"{word} scale{'s' * (n > 1)}": {"n_scales": n} for n, word in ((1, "one"), (3, "three"))
 }
 """At 64 px a second scale sees more than a crop; at 128 px patches are 46, 93 and 187 px."""
-TIED: Mapping[str, Mapping[str, Any]] = {f"{n} tied": {"n_shared": n} for n in (0, 2)}
-"""Of `PAPER`, for other images than maps; with one scale, as `default` has."""
+_UNTIED: Mapping[str, Any] = {"n_shared": 0}
+_IDENTITY: Mapping[str, Any] = {"weights": {"identity": 5.0}}
+SHARING: Mapping[str, Mapping[str, Any]] = {
+    "0 tied": _UNTIED,
+    "identity": _IDENTITY,
+    "0 tied, identity": merge(_UNTIED, _IDENTITY),
+}
+"""What plain CycleGAN does otherwise that may be better; see `FROM_CYCLEGAN`."""
 _UNIT: Mapping[str, Mapping[str, Any]] = {
     "no identity": {"weights": {"identity": 0.0}},
     "reconstruction": {"weights": {"reconstruction": 10.0}},
@@ -110,7 +116,7 @@ GROUPS: Mapping[str, Group] = {
     "switches": Group(merge(REDUCED, _FORMER), SWITCHES),
     "paper": Group(REDUCED, PAPER),
     "scales": Group(merge(reduced(128), TWO_SCALES), SCALES),
-    "tied": Group(reduced(), TIED),
+    "sharing": Group(reduced(), SHARING),
     "cyclegan": Group(reduced(), FROM_CYCLEGAN, "cyclegan"),
 }
 
