@@ -68,12 +68,10 @@ SCALES: Mapping[str, Mapping[str, Any]] = {
     f"{word} scale{'s' * (n > 1)}": {"n_scales": n} for n, word in ((1, "one"), (3, "three"))
 }
 """At 64 px a second scale sees more than a crop; at 128 px patches are 46, 93 and 187 px."""
-_UNTIED: Mapping[str, Any] = {"n_shared": 0}
-_IDENTITY: Mapping[str, Any] = {"weights": {"identity": 5.0}}
 SHARING: Mapping[str, Mapping[str, Any]] = {
-    "0 tied": _UNTIED,
-    "identity": _IDENTITY,
-    "0 tied, identity": merge(_UNTIED, _IDENTITY),
+    "0 tied": PAPER["0 tied"],
+    "identity": SWITCHES["identity"],
+    "0 tied, identity": merge(PAPER["0 tied"], SWITCHES["identity"]),
 }
 """What plain CycleGAN does otherwise that may be better; see `FROM_CYCLEGAN`."""
 _UNIT: Mapping[str, Mapping[str, Any]] = {
