@@ -12,6 +12,7 @@ def draw_curves(
     keys: Mapping[str, str],
     path: Path,
     over: tuple[str, str, float] = ("images", "images of each domain seen", 1.0),
+    untrained: tuple[str, Mapping[str, float]] | None = None,
 ) -> None:
     """Draw what was measured on the way.
 
@@ -25,6 +26,8 @@ def draw_curves(
         PNG file.
     over
         What they are drawn over: its key, what it is called, and how many of it are one unit.
+    untrained
+        Something that needs no training and what was measured of it: a dashed line.
     """
     figure = Figure(figsize=(3.6 * len(keys), 3.2), layout="constrained")
     axes = figure.subplots(1, len(keys), squeeze=False)[0]
@@ -38,7 +41,10 @@ def draw_curves(
                     [p[along] / unit for p in curve], [p[key] for p in curve],
                     color=f"C{number}", label=name if index == 0 else None,
                 )  # fmt: skip
+        if untrained:
+            axis.axhline(untrained[1][key], color="gray", linestyle="--", label=untrained[0])
         axis.set(xlabel=label, ylabel=title)
-    axes[0].legend(frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

@@ -4,6 +4,7 @@ Run ``python benchmarks/side_by_side.py --help``; the protocol is in ``benchmark
 """
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,8 +13,8 @@ from typing import Any
 
 from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
-from results_file import markdown_table, spread
-from switch_tasks import TASKS, make_task
+from results_file import markdown_table, spread, write_result
+from switch_tasks import TASKS, baselines, make_task
 from training_trials import reduced, train_trial
 from trials import Numbers, Trial, add_arguments, last, run_trials
 
@@ -36,8 +37,17 @@ SIDES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 KEYS: Mapping[str, Mapping[str, str]] = {
     "maps": {"accuracy_16": "pixels within 16 levels", "drawn_16": "of those that are drawn"},
-    "nuclei": {"labels": "F1 on translated scenes", "kernel": "distance to real images"},
+    "nuclei": {
+        "labels": "F1 on translated scenes",
+        "kernel": "kernel distance to real images",
+        "sliced": "sliced Wasserstein distance",
+    },
 }
+UNTRAINED: Mapping[str, str] = {
+    "maps": "the best constant colour",
+    "nuclei": "the scene as it is",
+}
+"""What the curves are to be held against; see `switch_tasks.baselines`."""
 
 
 def trials_of(on: str, seeds: Sequence[int], images: int) -> list[Trial]:
@@ -54,8 +64,22 @@ def trials_of(on: str, seeds: Sequence[int], images: int) -> list[Trial]:
     return sorted(found, key=lambda trial: trial.seed)
 
 
-def table(trials: Sequence[Numbers], keys: Mapping[str, str]) -> str:
-    """Return the ends of all trainings as Markdown; medians and ranges over seeds."""
+def table(
+    trials: Sequence[Numbers],
+    keys: Mapping[str, str],
+    untrained: Mapping[str, Mapping[str, float]],
+) -> str:
+    """Return the ends of all trainings as Markdown; medians and ranges over seeds.
+
+    Parameters
+    ----------
+    trials
+        With their curves.
+    keys
+        Measures, and what they are called.
+    untrained
+        What was measured of what needs no training.
+    """
     names = list(dict.fromkeys(t["name"] for t in trials))
     rows = [
         [
@@ -65,6 +89,9 @@ def table(trials: Sequence[Numbers], keys: Mapping[str, str]) -> str:
             *(spread(last(trials, name, key)) for key in keys),
         ]
         for name in names
+    ]
+    rows += [
+        [name, "", "", *(f"{found[key]:.3f}" for key in keys)] for name, found in untrained.items()
     ]
     return markdown_table(("preset", "minutes", "images", *keys.values()), rows)
 
@@ -84,10 +111,14 @@ def main() -> None:
     wanted = trials_of(args.on, range(args.seeds), args.images)
     header = {"benchmark": "side_by_side", "on": args.on, "split": "validation"}
     trials = run_trials(wanted, do, args.out, jobs=args.jobs, header=header)
+    untrained = baselines(task)
+    write_result(args.out, json.loads(args.out.read_text()) | {"baselines": untrained})
     keys = KEYS[args.on]
-    print(table(trials, keys))
+    print(table(trials, keys, untrained))
     if args.figure:
-        draw_curves(trials, keys, args.figure, ("seconds", "minutes of training", 60.0))
+        level = UNTRAINED[args.on]
+        over = ("seconds", "minutes of training", 60.0)
+        draw_curves(trials, keys, args.figure, over, (level, untrained[level]))
 
 
 if __name__ == "__main__":

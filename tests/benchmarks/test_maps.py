@@ -163,8 +163,15 @@ def test_the_table_has_medians_over_seeds_beside_the_papers_figures(tmp_path: Pa
     assert "| UNIT | 0.300 (0.200–0.400) |" in text
     assert text.splitlines()[2].endswith("| 0.600 |")
     assert "| one colour | 0.500 | 0.500 | 0.500 | 0.500 | 0.5 |  |" in text
-    draw_curves(trials, {"accuracy_16": "right", "rmse": "off"}, tmp_path / "curves.png")
-    assert (tmp_path / "curves.png").stat().st_size > 1000
+    path = tmp_path / "curves.png"
+    shown = {"accuracy_16": "right", "rmse": "off"}
+    grey = []
+    for untrained in (None, ("one colour", dict.fromkeys(shown, 0.2))):
+        draw_curves(trials, shown, path, untrained=untrained)
+        drawn = np.asarray(Image.open(path).convert("RGB"))
+        assert (drawn == (31, 119, 180)).all(-1).sum() > 100  # the first color of a cycle
+        grey.append((drawn == 128).all(-1).sum())
+    assert grey[1] > grey[0] + 100  # a dashed line
 
 
 @pytest.mark.parametrize("group", switches.GROUPS)

@@ -34,7 +34,9 @@ def test_cyclegan_keeps_its_own_objective_and_rates():
 
 
 def test_the_table_has_time_and_quality_at_the_end():
-    curve = [{"images": 10, "seconds": 60.0, "labels": 0.5, "kernel": 1.0}] * 2
+    keys = side_by_side.KEYS["nuclei"]
+    curve = [{"images": 10, "seconds": 60.0, **dict.fromkeys(keys, 0.5)}] * 2
     trials = [{"name": n, "seed": 0, "curve": curve} for n in ("default", "cyclegan")]
-    text = side_by_side.table(trials, side_by_side.KEYS["nuclei"])
-    assert "| cyclegan | 1.0 | 10 | 0.500 | 1.000 |" in text
+    text = side_by_side.table(trials, keys, {"raw": dict.fromkeys(keys, 0.9)})
+    assert "| cyclegan | 1.0 | 10 | 0.500 | 0.500 | 0.500 |" in text
+    assert text.endswith("| raw |  |  | 0.900 | 0.900 | 0.900 |")
