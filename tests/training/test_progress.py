@@ -59,6 +59,13 @@ def test_with_pairs_their_similarity_is_said_too():
     assert said.endswith("left → right 0.250 (SSIM 0.500), right → left 0.500 (SSIM 0.500).")
 
 
+def test_a_translation_that_is_a_negative_is_said() -> None:
+    way = {"source": "left", "target": "right", "distance": 0.25, "content_agreement": -0.85}
+    first, second = describe(QualityMeasured(50, (way,), 0.5, is_best=False)).splitlines()
+    assert first.startswith("Distance to real images")
+    assert second.startswith("left → right makes dark what was bright")
+
+
 def test_the_memory_of_a_step_is_said():
     assert describe(MemoryEstimated(2_100_000_000, 14_800_000_000, 4, 256)) == (
         "A step with batches of 4 crops of 256 px takes about 2.1 GB of 14.8 GB that are free."

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from napari_unit.runs import events as run_events
 from napari_unit.runs.events import OPEN_END
+from napari_unit.runs.sentences import inversions
 
 
 def show(events: Iterable[run_events.Event], stream: TextIO) -> None:
@@ -88,7 +89,8 @@ def describe(event: run_events.Event) -> str:
                 for q in event.directions
             )
             best = "; the best so far" if event.is_best else ""
-            return f"Distance to real images after {event.images_seen} images: {found}{best}."
+            measured = f"Distance to real images after {event.images_seen} images: {found}{best}."
+            return "\n".join([measured, *inversions(event.directions)])
         case run_events.CheckpointSaved():
             return f"Checkpoint: {event.path}"
         case run_events.Paused():

@@ -7,11 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
+from napari_unit.runs.sentences import INVERTED_AGREEMENT
 from napari_unit_training.config_tables import LossWeights, Watchdog
 
 CONSTANT_SHARE = 0.1
 """Translations that vary less than this share of what real images vary by are called constant."""
-INVERTED_CONTENT = 1.5
+INVERTED_CONTENT = 1 - INVERTED_AGREEMENT
 """Content disagreement, 1 - correlation, above which a translation is its image's negative."""
 DIVERGED_TIMES = 10.0
 """The objective has run away where it is so many times the least it was."""

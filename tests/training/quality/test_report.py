@@ -49,6 +49,12 @@ def test_remarks_tell_what_a_number_is() -> None:
         assert part in told
 
 
+def test_a_translation_that_is_a_negative_is_told():
+    inverted = [PLAIN[0], replace(PLAIN[1], content_agreement=-0.853)]
+    (_, told) = remarks(inverted, 200)
+    assert told.startswith("b → a makes dark what was bright (content agreement -0.85)")
+
+
 def test_the_file_has_every_field_and_no_number_that_json_has_not(tmp_path: Path) -> None:
     scaling = IntensityScaling("range", 0.0, 255.0)
     domains = (Domain("a", ("x",), scaling), Domain("b", ("x",), scaling))

@@ -84,6 +84,12 @@ def test_a_verdict_compares_with_untranslated_and_real_images(
     assert sentence in said
 
 
+def test_a_verdict_tells_of_what_the_distance_does_not_see() -> None:
+    found = verdicts_of(record(measured(4, quality(0.2, content_agreement=-0.9))))
+    assert found[1].startswith("left → right makes dark what was bright (content agreement -0.90)")
+    assert len(verdicts_of(record(measured(4, quality(0.2, content_agreement=None))))) == 1
+
+
 def test_best_and_last_stand_side_by_side_per_direction() -> None:
     back = quality(0.4, source="right", target="left")
     run = record(measured(4, quality(0.2), back), measured(8, quality(0.3), back, best=False))

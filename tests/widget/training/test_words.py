@@ -72,6 +72,14 @@ def test_troubles_quality_and_notes():
     measured = QualityMeasured(50, (), 0.1234, True)
     assert quality_in_words(view("running", measured)).startswith("Best so far: 0.123 after 50")
     assert quality_in_words(view("running")) == ""
+    directions = (
+        {"source": "l", "target": "r", "content_agreement": -0.8},
+        {"source": "r", "target": "l", "content_agreement": -0.4},
+    )
+    inverted = quality_in_words(view("running", replace(measured, directions=directions)))
+    assert inverted.startswith("Best so far: 0.123 after 50")
+    assert inverted.count("makes dark what was bright") == 1
+    assert "l → r makes dark" in inverted
     assert notes_in_words(view("running", START)) == "All of …/x.tif is used."
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_unit.atomic import written_whole
 from napari_unit.models.card import ModelCard
+from napari_unit.runs.sentences import inversions
 from napari_unit_training.quality.crops import CropChoice
 from napari_unit_training.quality.measures import DirectionQuality
 
@@ -51,7 +52,7 @@ def remarks(found: Directions, n_crops: int) -> list[str]:
         "smaller is nearer, and what is below that of other real images is chance. It does not "
         "see one gain and offset of all translations; intensities and sharpness do."
     )
-    told, first = [distance], found[0]
+    told, first = [distance, *inversions(map(asdict, found))], found[0]
     if first.paired is not None:
         told.append(
             "A pixel has the right color where no channel differs by more than 16 of 255 levels of "

@@ -14,7 +14,7 @@ from napari_unit.runs.events import (
     WentBack,
     WentOn,
 )
-from napari_unit.runs.sentences import without_folders
+from napari_unit.runs.sentences import inversions, without_folders
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.report.record import Record, name_of, number
 
@@ -100,11 +100,12 @@ def quality_table(record: Record) -> Table | None:
 
 
 def verdicts_of(record: Record) -> list[str]:
-    """Return a sentence per direction, and one on which model is the best."""
+    """Return a sentence per direction, what they do not see, and which model is the best."""
     event = record.best or (record.measured[-1] if record.measured else None)
     if event is None:
         return []
     said = [_verdict(values) for values in event.directions]
+    said += inversions(event.directions)
     if record.best is not None and record.best is not record.measured[-1]:
         said.append(
             f"The best model is not the last: it was measured after {event.images_seen:,} images."

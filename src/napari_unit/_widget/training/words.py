@@ -6,7 +6,7 @@ from napari_unit.pace import duration_in_words
 from napari_unit.runs.events import GaveUp, Progress, WentBack
 from napari_unit.runs.inspection import DomainInspection
 from napari_unit.runs.listing import RunView, State
-from napari_unit.runs.sentences import without_folders
+from napari_unit.runs.sentences import inversions, without_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,9 @@ def notes_in_words(view: RunView) -> str:
 
 
 def quality_in_words(view: RunView) -> str:
-    """Say how good the best model is, and since when."""
+    """Say how good the best model is, since when, and what its score does not see."""
     best = view.story.best
     if best is None:
         return ""
-    return f"Best so far: {best.score:.3f} after {best.images_seen:,} crops (smaller is better)."
+    so_far = f"Best so far: {best.score:.3f} after {best.images_seen:,} crops (smaller is better)."
+    return " ".join([so_far, *inversions(best.directions)])
