@@ -118,8 +118,9 @@ class SetupForm(QWidget):
             "follows from it. Reading the images comes before, and is not counted."
         )
         self.bright_box.setToolTip(
-            "Choose this where what is bright in A is bright in B as well: it keeps structures in "
-            "their place. Leave it off where brightness inverts, as between fluorescence and H&E."
+            "Choose this where what is bright in A is bright in B as well, as in two stains of "
+            "tissue: it keeps structures in their place, and dark from becoming bright. Leave it "
+            "off where brightness inverts, as between fluorescence and H&E."
         )
         self.device_choice.setToolTip("What computes the training.")
         self.images_box.setToolTip("Crops of each domain to see in all, instead of a time.")
