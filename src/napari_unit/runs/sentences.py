@@ -26,13 +26,16 @@ def inversions(directions: Iterable[Mapping[str, Any]]) -> list[str]:
 
     Returns
     -------
-    A sentence or two per direction whose content agreement is below `INVERTED_AGREEMENT`.
+    One remark on those whose content agreement is below `INVERTED_AGREEMENT`; none where none is.
     """
-    return [
-        f"{values.get('source', '?')} → {values.get('target', '?')} makes dark what was bright "
-        f"(content agreement {agreement:.2f}), which the distance does not see. Where bright "
-        "should stay bright, train with 'Bright stays bright' (weights.content)."
+    found = ", ".join(
+        f"{values.get('source', '?')} → {values.get('target', '?')} {agreement:.2f}"
         for values in directions
         if isinstance(agreement := values.get("content_agreement"), int | float)
         and agreement < INVERTED_AGREEMENT
-    ]
+    )
+    said = (
+        f"What was bright becomes dark (content agreement: {found}), which the distance does not "
+        "see. Where bright should stay bright, train with 'Bright stays bright' (weights.content)."
+    )
+    return [said] if found else []

@@ -52,7 +52,7 @@ def test_remarks_tell_what_a_number_is() -> None:
 def test_a_translation_that_is_a_negative_is_told():
     inverted = [PLAIN[0], replace(PLAIN[1], content_agreement=-0.853)]
     (_, told) = remarks(inverted, 200)
-    assert told.startswith("b → a makes dark what was bright (content agreement -0.85)")
+    assert "(content agreement: b → a -0.85), which the distance" in told
 
 
 def test_the_file_has_every_field_and_no_number_that_json_has_not(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_verdict_compares_with_untranslated_and_real_images(
 
 def test_a_verdict_tells_of_what_the_distance_does_not_see() -> None:
     found = verdicts_of(record(measured(4, quality(0.2, content_agreement=-0.9))))
-    assert found[1].startswith("left → right makes dark what was bright (content agreement -0.90)")
+    assert "(content agreement: left → right -0.90), which" in found[1]
     assert len(verdicts_of(record(measured(4, quality(0.2, content_agreement=None))))) == 1
 
 

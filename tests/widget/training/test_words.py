@@ -72,14 +72,17 @@ def test_troubles_quality_and_notes():
     measured = QualityMeasured(50, (), 0.1234, True)
     assert quality_in_words(view("running", measured)).startswith("Best so far: 0.123 after 50")
     assert quality_in_words(view("running")) == ""
-    directions = (
+    one, other = (
         {"source": "l", "target": "r", "content_agreement": -0.8},
         {"source": "r", "target": "l", "content_agreement": -0.4},
     )
-    inverted = quality_in_words(view("running", replace(measured, directions=directions)))
+    inverted = quality_in_words(view("running", replace(measured, directions=(one, other))))
     assert inverted.startswith("Best so far: 0.123 after 50")
-    assert inverted.count("makes dark what was bright") == 1
-    assert "l → r makes dark" in inverted
+    assert "(content agreement: l → r -0.80), which" in inverted
+    both = replace(measured, directions=(one, other | {"content_agreement": -0.9}))
+    assert "(content agreement: l → r -0.80, r → l -0.90), which" in quality_in_words(
+        view("running", both)
+    )
     assert notes_in_words(view("running", START)) == "All of …/x.tif is used."
 
 
