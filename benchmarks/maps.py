@@ -12,7 +12,7 @@ from typing import Any
 
 from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
-from maps_images import MapsScore, best_constant, prepare, read
+from maps_images import CONSTANT, MapsScore, best_constant, prepare, read
 from results_file import markdown_table, spread
 from training_trials import Task, reduced, train_trial
 from trials import Numbers, Trial, add_arguments, last, run_trials
@@ -114,7 +114,7 @@ def main() -> None:
     print(table(trials, compared))
     if args.curves:
         keys = {"accuracy_16": "pixels within 16 levels", "drawn_16": "of those that are drawn"}
-        draw_curves(trials, keys, args.curves)
+        draw_curves(trials, keys, args.curves, untrained=(CONSTANT, compared[CONSTANT]))
 
 
 if __name__ == "__main__":

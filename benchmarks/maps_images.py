@@ -22,6 +22,8 @@ N_TUNING = 100
 """Pairs at the end of the training images that are for tuning."""
 LEVELS = (5, 10, 16)
 """A pixel is right if no channel differs by more, of 255."""
+CONSTANT = "the best constant colour"
+"""What the baseline that curves are held against is called."""
 _BATCH = 16
 
 
@@ -164,7 +166,7 @@ class MapsScore:
         constant = np.broadcast_to(np.array(self.background, np.uint8), photos.shape)
         return {
             "the photo as it is": self._compared(photos),
-            "the best constant colour": self._compared(constant),
+            CONSTANT: self._compared(constant),
         }
 
     def _compared(self, made: Pictures) -> dict[str, float]:

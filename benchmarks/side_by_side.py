@@ -13,8 +13,9 @@ from typing import Any
 
 from curves_figure import draw_curves
 from equal_compute import images_of_equal_compute
+from maps_images import CONSTANT
 from results_file import markdown_table, spread, write_result
-from switch_tasks import TASKS, baselines, make_task
+from switch_tasks import RAW_SCENE, TASKS, baselines, make_task
 from training_trials import reduced, train_trial
 from trials import Numbers, Trial, add_arguments, last, run_trials
 
@@ -43,10 +44,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "sliced": "sliced Wasserstein distance",
     },
 }
-UNTRAINED: Mapping[str, str] = {
-    "maps": "the best constant colour",
-    "nuclei": "the scene as it is",
-}
+UNTRAINED: Mapping[str, str] = {"maps": CONSTANT, "nuclei": RAW_SCENE}
 """What the curves are to be held against; see `switch_tasks.baselines`."""
 
 
@@ -85,7 +83,7 @@ def table(
         [
             name,
             spread([s / 60 for s in last(trials, name, "seconds")], 1),
-            spread(last(trials, name, "images"), 0),
+            f"{last(trials, name, 'images')[0]:.0f}",
             *(spread(last(trials, name, key)) for key in keys),
         ]
         for name in names

@@ -21,6 +21,7 @@ from napari_unit.simulate import write_training_scenes
 from napari_unit.simulate.tissue import write_training_tissue
 
 MAPS_PX = 64
+RAW_SCENE = "the scene as it is"
 N_POINTS = 3
 N_NUCLEI_POINTS = 1
 """Scoring takes a minute, a fifth of a training."""
@@ -143,7 +144,7 @@ class NucleiScore:
     def baselines(self) -> dict[str, dict[str, float]]:
         """Measure the scenes as they are: the same numbers."""
         _, network, raw, distances = _instruments(self.data, self.part, self.subject)
-        return {"the scene as it is": _numbers({"made": raw}, network, distances, distances)}
+        return {RAW_SCENE: _numbers({"made": raw}, network, distances, distances)}
 
 
 def _numbers(
