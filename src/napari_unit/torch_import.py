@@ -1,17 +1,20 @@
-"""Import torch beside a thread that draws, without holding it up."""
+"""Import torch and what belongs to it beside a window, which goes on."""
 
 import ctypes
 import gc
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 _GLOBAL_DEPS = "torch_global_deps"
 _LIBRARIES = (_GLOBAL_DEPS, "c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")
 """In the order in which they need each other."""
+_MAPS = Path("/proc/self/maps")
+"""The libraries of this process, on Linux."""
 
 
 def import_torch() -> None:
@@ -27,6 +30,33 @@ def import_torch() -> None:
         _load_libraries()
     with _no_collection():
         import torch  # noqa: F401
+
+
+def import_triton() -> None:
+    """Import triton, as torch's optimisers do where it is installed, beside a window by Mesa.
+
+    Both bring an LLVM of their own. Triton's library would find the names of Mesa's first, which
+    is loaded already, and crash the process; so it is told to look among its own first. Where
+    there is no such window, or no triton, nothing is done.
+    """
+    if "triton" in sys.modules or not _has_llvm() or find_spec("triton") is None:
+        return
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+    try:
+        with suppress(ImportError):  # torch does without it as well
+            import_module("triton")
+    finally:
+        sys.setdlopenflags(flags)
+
+
+def _has_llvm() -> bool:
+    """Whether this process has loaded the system's LLVM, on Linux."""
+    return (
+        hasattr(os, "RTLD_DEEPBIND")
+        and _MAPS.is_file()
+        and "libLLVM" in _MAPS.read_text("utf-8", "replace")
+    )
 
 
 @contextmanager

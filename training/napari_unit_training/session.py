@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_unit.domains import Domain
 from napari_unit.models.model import TranslationModel
 from napari_unit.runs.events import OPEN_END
+from napari_unit.torch_import import import_triton
 from napari_unit_training.augment import Augmenter
 from napari_unit_training.config import TrainSettings
 from napari_unit_training.data.loading import DomainImages
@@ -112,6 +113,7 @@ class Session:
             self.unit.model, settings.ema_half_life_images, settings.ema_ramp
         )
         self.augmenter = Augmenter(settings.augmentation)
+        import_triton()  # Adam does, and this process may have a window
         self.generator_optimiser = self._adam(self.unit.model, settings.generator_learning_rate)
         self.discriminator_optimiser = self._adam(
             self.unit.discriminators, settings.discriminator_learning_rate
